@@ -1,0 +1,132 @@
+//! Every bound of the server: what it costs, and what happens when it is reached.
+//!
+//! A buffer, queue, table or wait that is not named here is a bug. Those an administrator may want to
+//! change are only defaults here, and keys in `config.rs`.
+
+use std::time::Duration;
+
+// ---- one XMPP stream -------------------------------------------------------------------------
+
+/// Bytes of one stanza before login; over it: stream error `policy-violation`. Worst case per connection.
+pub const STANZA_BYTES_BEFORE_LOGIN: usize = 10 * 1024;
+/// Bytes of one stanza after login; over it: stream error `policy-violation`.
+pub const STANZA_BYTES: usize = 64 * 1024;
+/// Elements inside each other, the stanza itself included; over it: `policy-violation`. Trees are dropped
+/// and written recursively, so this also bounds the stack.
+pub const STANZA_DEPTH: usize = 16;
+/// Attributes of one element, namespace declarations included; over it: `policy-violation`.
+pub const STANZA_ATTRIBUTES: usize = 32;
+/// Elements and text runs of one stanza, about 112 bytes each; over it: `policy-violation`.
+pub const STANZA_NODES: usize = 512;
+/// Bytes of one XML name or attribute value; over it: `restricted-xml` or `policy-violation`.
+pub const XML_TOKEN: usize = 4096;
+/// Bytes of a local part, a domain and a resource (RFC 7622 allows 1023); over it: `jid-malformed`.
+pub const JID_PART: usize = 255;
+/// Bytes of a password; over it: `not-acceptable`.
+pub const PASSWORD: usize = 255;
+/// Bytes of the name and of the e-mail address a registration may carry; over it: `not-acceptable`.
+pub const REGISTERED_FIELD: usize = 255;
+/// Bytes of an alias or of one tag; over it: `not-acceptable`.
+pub const LABEL: usize = 64;
+/// Tags of one user; over it: `not-acceptable`.
+pub const TAGS: usize = 32;
+/// Refused logins and registrations on one connection; at the last one: stream error `policy-violation`.
+pub const LOGIN_FAILURES: u8 = 10;
+
+// ---- time on a stream ------------------------------------------------------------------------
+
+/// From connect to login; after it: stream error `connection-timeout`. Slow senders of a header end here.
+pub const LOGIN_WAIT: Duration = Duration::from_secs(60);
+/// Silence after which a logged-in phone is pinged (default of `xmpp.idle`). The stock client sends a
+/// space every 30 to 60 s, forks every 10 s.
+pub const IDLE: Duration = Duration::from_secs(120);
+/// What a pinged phone has to say anything at all; after it: stream error `connection-timeout`.
+pub const PING_WAIT: Duration = Duration::from_secs(30);
+/// Tick of the timer wheel: no deadline of a stream is finer than this.
+pub const TICK: Duration = Duration::from_secs(5);
+/// How long a closed connection may take to read our stream error before the socket goes away.
+pub const LINGER: Duration = Duration::from_secs(2);
+/// How long a phone may leave a full socket unread; after it the connection is dropped.
+pub const WRITE_STALL: Duration = Duration::from_secs(30);
+
+// ---- connections -----------------------------------------------------------------------------
+
+/// XMPP connections at once (default of `limits.connections`), about 1.5 KB each; over it a newcomer gets
+/// stream error `resource-constraint`. Lowered at start to what the file descriptor limit allows.
+pub const CONNECTIONS: usize = 4096;
+/// File descriptors kept free of connections: listeners, store, log, one spare to say no with.
+pub const SPARE_DESCRIPTORS: usize = 32;
+/// The shared buffer every connection reads through; one for the whole process.
+pub const READ_BUFFER: usize = 16 * 1024;
+/// Connections taken from the backlog before others get a turn.
+pub const ACCEPT_BATCH: usize = 16;
+/// The kernel's queue of connections not yet accepted; a reconnect storm fits in.
+pub const ACCEPT_BACKLOG: i32 = 1024;
+/// Pause after accept() failed for want of descriptors or memory.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// Chunks waiting for a phone that does not read; over it the phone is dropped, its pushes stay queued.
+pub const OUT_CHUNKS: usize = 16;
+/// Bytes waiting for a phone that does not read; over it the phone is dropped.
+pub const OUT_BYTES: usize = 128 * 1024;
+/// Pushes handed to one phone before its socket must have taken them.
+pub const PUMP_PUSHES: usize = 32;
+/// Actions performed before other tasks get a turn: keeps a broadcast from holding up logins.
+pub const ACTIONS_PER_TURN: usize = 64;
+
+// ---- users, devices, queues ------------------------------------------------------------------
+
+/// Accounts, about 250 bytes of memory and 200 on disk each; over it registration is refused with
+/// `resource-constraint`.
+pub const ACCOUNTS: usize = 50_000;
+/// Devices remembered per account while away; the one away longest is forgotten, what it had queued is
+/// recorded as dropped. Connected devices are never forgotten.
+pub const DEVICES_AWAY: usize = 16;
+/// Notifications one device may have waiting (default of `push.queue`), 16 bytes each; over it the oldest
+/// is recorded as dropped.
+pub const QUEUE: usize = 1000;
+/// Notifications kept with their receipts (default of `push.history`); over it the oldest settled one is
+/// forgotten, and if none is settled the oldest, its waiting deliveries recorded as dropped in the log.
+pub const HISTORY: usize = 10_000;
+/// Requests waiting for the disk at once; over it: `resource-constraint` or HTTP 503.
+pub const WAITING_COMMITS: usize = 1024;
+
+// ---- a notification --------------------------------------------------------------------------
+
+/// Bytes of a title; over it: HTTP 413.
+pub const TITLE: usize = 1024;
+/// Bytes of a message; over it: HTTP 413.
+pub const MESSAGE: usize = 16 * 1024;
+/// Bytes of a URI; over it: HTTP 413.
+pub const URI: usize = 2048;
+
+// ---- HTTP ------------------------------------------------------------------------------------
+
+/// HTTP connections at once; over it a newcomer gets 503.
+pub const HTTP_CONNECTIONS: usize = 64;
+/// Bytes of request line and headers; over it: 431.
+pub const HTTP_HEAD: usize = 8 * 1024;
+/// Headers of a request; over it: 431.
+pub const HTTP_HEADERS: usize = 64;
+/// Bytes of a body, uploads of old consoles included; over it: 413 before a byte of it is read.
+pub const HTTP_BODY: usize = 64 * 1024;
+/// Fields of a form or query; over it: 400.
+pub const HTTP_FIELDS: usize = 64;
+/// From accept to the last byte of the head; after it: 408.
+pub const HTTP_HEAD_WAIT: Duration = Duration::from_secs(10);
+/// From the head to the last byte of the body; after it: 408.
+pub const HTTP_BODY_WAIT: Duration = Duration::from_secs(20);
+/// For the client to take the answer; after it the connection is closed.
+pub const HTTP_WRITE_WAIT: Duration = Duration::from_secs(20);
+/// Rows of a table on the page.
+pub const PAGE_ROWS: usize = 100;
+
+// ---- storage ---------------------------------------------------------------------------------
+
+/// Longest an acknowledged delivery stays off the disk. Losing it repeats a push with the same id.
+pub const RECEIPT_DELAY: Duration = Duration::from_secs(5);
+/// Free space below which a new push is refused with 507, so that the store never meets a full disk.
+pub const DISK_RESERVE: u64 = 1024 * 1024;
+/// Pause between two tries to bring a failed store back.
+pub const STORE_RETRY: Duration = Duration::from_secs(5);
+/// Longest a stop waits for phones to take their stream error.
+pub const STOP_WAIT: Duration = Duration::from_secs(3);

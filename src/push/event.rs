@@ -1,0 +1,195 @@
+//! What goes into the gateway and what comes out of it: the whole traffic between `push` and `edge`.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::notification::{NotificationId, Target};
+use super::store::{StoreError, Ticket};
+
+/// Names an open connection. The edge gives it and may use it again after [`Event::Disconnected`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u32);
+
+/// Names a request that waits for an [`Action::Answer`]. The edge gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskId(pub u64);
+
+/// Something happened outside.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// A phone has connected.
+    Connected {
+        /// Its connection.
+        conn: ConnId,
+        /// Where it comes from.
+        peer: IpAddr,
+    },
+    /// Bytes have come from a phone.
+    Received {
+        /// Its connection.
+        conn: ConnId,
+        /// The bytes, split wherever the network liked.
+        bytes: &'a [u8],
+    },
+    /// Everything sent so far has been taken by the socket; asked for by [`Action::Send`].
+    Flushed {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// The connection is gone, whoever ended it. Comes exactly once for each [`Event::Connected`].
+    Disconnected {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// A sender or an administrator wants something.
+    Ask {
+        /// Names the request in the answer.
+        ask: AskId,
+        /// What is wanted.
+        request: Request,
+    },
+    /// A batch of the store is durable, or refused as a whole.
+    Stored {
+        /// The batch.
+        ticket: Ticket,
+        /// What became of it.
+        outcome: Result<(), StoreError>,
+    },
+    /// Time has passed; due at [`crate::push::Gateway::next_deadline`], harmless at any time.
+    Tick,
+    /// The server stops: every phone is told why.
+    Shutdown,
+}
+
+/// What a sender or an administrator asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Push a notification.
+    Notify(Draft),
+    /// Register a user.
+    AddUser {
+        /// Local part.
+        name: String,
+        /// Clear text.
+        password: String,
+    },
+    /// Change a user's password.
+    SetPassword {
+        /// Local part.
+        name: String,
+        /// Clear text.
+        password: String,
+    },
+    /// Remove a user with devices and waiting notifications, and close their connections.
+    RemoveUser {
+        /// Local part.
+        name: String,
+    },
+}
+
+/// A notification before it has an identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// Whom it is for.
+    pub target: Target,
+    /// One line, may be empty.
+    pub title: String,
+    /// The text, may be empty.
+    pub message: String,
+    /// What a tap opens, may be empty.
+    pub uri: String,
+}
+
+/// What the edge has to do now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Write the bytes that [`crate::push::Gateway::poll_action`] has put into its argument.
+    Send {
+        /// To this connection.
+        conn: ConnId,
+        /// Report [`Event::Flushed`] when the socket has taken them.
+        tell: bool,
+    },
+    /// Close the connection when its bytes are out; the stream error is among them.
+    Close {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// The connection may be read again; see [`crate::push::Gateway::is_waiting`].
+    Resume {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// A request has its answer. Everything a positive answer speaks of is durable.
+    Answer {
+        /// The request.
+        ask: AskId,
+        /// Its answer.
+        answer: Answer,
+    },
+}
+
+/// What became of a request.
+pub type Answer = Result<Done, Refusal>;
+
+/// A request has been carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The notification is stored.
+    Accepted {
+        /// Its identity.
+        id: NotificationId,
+        /// Devices it is kept for.
+        queued: usize,
+        /// Devices among them that are connected and get it at once.
+        sent: usize,
+    },
+    /// The account has been changed.
+    Changed,
+}
+
+/// Why a request was not carried out. Nothing of it has been kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such user, or nobody carries that alias or tag.
+    Unknown(Target),
+    /// A field is longer than its limit.
+    TooLong {
+        /// Its name.
+        field: &'static str,
+        /// Most bytes it may have.
+        limit: usize,
+    },
+    /// A field cannot be what it is.
+    Invalid {
+        /// Its name.
+        field: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// There is a user of that name.
+    Taken,
+    /// The disk has no room.
+    Full,
+    /// The store failed.
+    Failed,
+    /// Too many requests wait for the disk, or the server is stopping.
+    Busy,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(Target::Everyone) => f.write_str("there are no users"),
+            Self::Unknown(Target::User(user)) => write!(f, "there is no user {user:?}"),
+            Self::Unknown(Target::Alias(alias)) => write!(f, "no user has the alias {alias:?}"),
+            Self::Unknown(Target::Tag(tag)) => write!(f, "no user has the tag {tag:?}"),
+            Self::TooLong { field, limit } => write!(f, "{field} is longer than {limit} bytes"),
+            Self::Invalid { field, why } => write!(f, "{field} {why}"),
+            Self::Taken => f.write_str("there is a user of that name"),
+            Self::Full => f.write_str("the disk has no room for another notification"),
+            Self::Failed => f.write_str("the store failed; see the log"),
+            Self::Busy => f.write_str("too many requests are waiting; try again"),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The store that forgets: tests run on it, and simulations damage it.

@@ -1,0 +1,234 @@
+//! A notification, its identity, whom it is for, and how far each device has got with it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::time::Wall;
+
+/// Identity of a notification: 48 bits of milliseconds since 1970, then 80 random bits.
+///
+/// Ids sort by age. On the wire and in answers an id is 32 lower-case hex digits; it is also the id of the
+/// IQ that carries the push, so an answer to that IQ names its notification without a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NotificationId(pub u128);
+
+impl NotificationId {
+    /// A fresh id, always above `newest`, even if the wall clock has jumped back.
+    #[must_use]
+    pub fn next(newest: Option<Self>, wall: Wall, random: [u8; 10]) -> Self {
+        let mut low = [0_u8; 16];
+        if let Some(tail) = low.last_chunk_mut::<10>() {
+            *tail = random;
+        }
+        let id = (u128::from(wall.millis) << 80) | u128::from_be_bytes(low);
+        match newest {
+            // Random in the low half keeps ids unguessable while the clock stands still.
+            Some(newest) if newest.0 >= id => Self(
+                newest
+                    .0
+                    .saturating_add(1 + (u128::from_be_bytes(low) >> 40)),
+            ),
+            _ => Self(id),
+        }
+    }
+
+    /// The second it was made, by the wall clock of that time.
+    #[must_use]
+    pub fn seconds(self) -> u64 {
+        u64::try_from((self.0 >> 80) / 1000).unwrap_or(u64::MAX)
+    }
+}
+
+impl fmt::Display for NotificationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// The text is not 32 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAnId;
+
+impl FromStr for NotificationId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let hex = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if !hex {
+            return Err(NotAnId);
+        }
+        u128::from_str_radix(text, 16)
+            .map(Self)
+            .map_err(|_| NotAnId)
+    }
+}
+
+/// What the person sees: stored once, however many devices it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// Identity, the same for every device and every delivery of it.
+    pub id: NotificationId,
+    /// Whom the sender addressed, as they wrote it; the devices were settled when it was accepted.
+    pub target: Target,
+    /// One line, may be empty.
+    pub title: String,
+    /// The text, may be empty and may hold line breaks.
+    pub message: String,
+    /// What a tap opens, may be empty.
+    pub uri: String,
+}
+
+/// Whom a notification is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Every registered user.
+    Everyone,
+    /// One user by local part, lower case.
+    User(String),
+    /// The users who carry this alias.
+    Alias(String),
+    /// The users who carry this tag.
+    Tag(String),
+}
+
+impl fmt::Display for Target {
+    /// The form the command line and the JSON API use: `*`, `sam`, `alias:kitchen`, `tag:office`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everyone => f.write_str("*"),
+            Self::User(user) => f.write_str(user),
+            Self::Alias(alias) => write!(f, "alias:{alias}"),
+            Self::Tag(tag) => write!(f, "tag:{tag}"),
+        }
+    }
+}
+
+/// The text names nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotATarget;
+
+impl FromStr for Target {
+    type Err = NotATarget;
+
+    fn from_str(text: &str) -> Result<Self, NotATarget> {
+        let text = text.trim();
+        let label = |rest: &str| {
+            let rest = rest.trim();
+            (!rest.is_empty())
+                .then(|| rest.to_owned())
+                .ok_or(NotATarget)
+        };
+        if text == "*" {
+            Ok(Self::Everyone)
+        } else if let Some(rest) = text.strip_prefix("alias:") {
+            label(rest).map(Self::Alias)
+        } else if let Some(rest) = text.strip_prefix("tag:") {
+            label(rest).map(Self::Tag)
+        } else {
+            label(text).map(|user| Self::User(user.to_lowercase()))
+        }
+    }
+}
+
+/// How far one device has got with one notification. Later states are never left for earlier ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum DeliveryState {
+    /// Stored, waiting for the device.
+    Queued = 0,
+    /// Written to the device's connection, not yet answered.
+    Sent = 1,
+    /// The device's client has read it: it answered the ping behind it.
+    Acknowledged = 2,
+    /// The app has confirmed it: IQ result, `deliverconfirm` or `receipt`.
+    Confirmed = 3,
+    /// Given up, because a bound of the queue was reached or the device was forgotten.
+    Dropped = 4,
+}
+
+impl DeliveryState {
+    /// The state a stored byte means.
+    #[must_use]
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        [
+            Self::Queued,
+            Self::Sent,
+            Self::Acknowledged,
+            Self::Confirmed,
+            Self::Dropped,
+        ]
+        .into_iter()
+        .find(|state| *state as u8 == byte)
+    }
+
+    /// Whether the device still has to get it.
+    #[must_use]
+    pub fn is_waiting(self) -> bool {
+        matches!(self, Self::Queued | Self::Sent)
+    }
+
+    /// The word the API and the page use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Acknowledged => "acknowledged",
+            Self::Confirmed => "confirmed",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wall(millis: u64) -> Wall {
+        Wall {
+            millis,
+            trusted: true,
+        }
+    }
+
+    #[test]
+    fn ids_sort_by_age_even_when_the_clock_jumps_back() {
+        let first = NotificationId::next(None, wall(1_700_000_000_000), [0xff; 10]);
+        let second = NotificationId::next(Some(first), wall(5), [0x01; 10]);
+        let third = NotificationId::next(Some(second), wall(1_700_000_000_001), [0; 10]);
+        assert!(first < second && second < third);
+        assert_eq!(first.seconds(), 1_700_000_000);
+    }
+
+    #[test]
+    fn id_as_text() {
+        let id = NotificationId::next(None, wall(1), [7; 10]);
+        let text = id.to_string();
+        assert_eq!(text.len(), 32);
+        assert_eq!(text.parse(), Ok(id));
+        for bad in [
+            "",
+            "+0000000000000000000000000000001",
+            "g0000000000000000000000000000001",
+            "12",
+        ] {
+            assert_eq!(bad.parse::<NotificationId>(), Err(NotAnId), "{bad}");
+        }
+    }
+
+    #[test]
+    fn targets_as_text() {
+        for (text, target) in [
+            ("*", Target::Everyone),
+            (" Sam ", Target::User("sam".into())),
+            ("alias:Kitchen", Target::Alias("Kitchen".into())),
+            ("tag:office", Target::Tag("office".into())),
+        ] {
+            assert_eq!(text.parse(), Ok(target));
+        }
+        for nobody in ["", "  ", "alias:", "tag: "] {
+            assert_eq!(nobody.parse::<Target>(), Err(NotATarget));
+        }
+        assert_eq!("tag:a b".parse::<Target>().unwrap().to_string(), "tag:a b");
+    }
+}

@@ -1,0 +1,1 @@
+//! One feature, one file: each starts with its specification and exports its rows of the router's table.
