@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use smol::Timer;
@@ -13,13 +14,17 @@ use crate::limits::LINGER;
 use crate::push::Event;
 
 /// Serves a phone until it or the gateway ends the connection, and reports the end.
-pub(super) async fn run(hub: Rc<Hub>, peer: Rc<Peer>) {
-    serve(&hub, &peer).await;
-    if peer.phase() == Phase::Closing {
-        let parting: std::pin::Pin<Box<dyn Future<Output = ()>>> = Box::pin(part(&hub, &peer));
-        parting.await;
+pub(super) fn run(hub: Rc<Hub>, peer: Rc<Peer>) -> impl Future<Output = ()> {
+    // A block captures its arguments once; an async fn would keep them twice.
+    async move {
+        serve(&hub, &peer).await;
+        if peer.phase() == Phase::Closing {
+            // Boxed, because it is larger than everything an idle connection needs.
+            let parting: Pin<Box<dyn Future<Output = ()>>> = Box::pin(part(&hub, &peer));
+            parting.await;
+        }
+        hub.forget(&peer);
     }
-    hub.forget(peer);
 }
 
 async fn serve(hub: &Hub, peer: &Peer) {

@@ -211,11 +211,10 @@ impl Hub {
         read(peer, &mut self.input.borrow_mut()).map(|(found, _)| found)
     }
 
-    /// The connection is gone; the socket closes with its last owner, the caller.
-    pub(super) fn forget(&self, peer: Rc<Peer>) {
+    /// The connection is gone; its socket closes with the last owner of `peer`.
+    pub(super) fn forget(&self, peer: &Peer) {
         let conn = peer.conn;
         self.peers.borrow_mut().remove(conn);
-        drop(peer);
         log::debug!("c{}: disconnected", conn.0);
         self.handle(Event::Disconnected { conn });
         self.ended.ring();
