@@ -4,9 +4,11 @@
 //! it stands at [`Gateway`].
 
 pub mod event;
+mod fields;
 pub mod gateway;
 pub mod memory_store;
 pub mod notification;
+pub mod record;
 pub mod store;
 pub mod views;
 
