@@ -74,6 +74,8 @@ pub const OUT_TOTAL: usize = 8 * 1024 * 1024;
 pub const SCRATCH: usize = 16 * 1024;
 /// Newcomers over the limit that are being told so at once, each for up to [`LINGER`]; more are reset.
 pub const REFUSALS: usize = 8;
+/// Command-line clients served at once; more are let go without an answer.
+pub const ADMIN_CONNECTIONS: usize = 8;
 /// Shortest time between two log lines of a kind that peers can provoke.
 pub const LOG_PAUSE: Duration = Duration::from_secs(60);
 /// Pushes handed to one phone before its socket must have taken them.

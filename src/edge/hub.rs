@@ -266,6 +266,8 @@ impl Hub {
         while self.phones() > 0 || !self.asks.borrow().is_empty() {
             self.ended.heard().await;
         }
+        // Answers that were just given are written when their tasks have a turn.
+        yield_now().await;
     }
 }
 

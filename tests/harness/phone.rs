@@ -66,12 +66,22 @@ impl Phone {
     }
 
     pub(crate) fn open_stream(&mut self) {
-        self.send(
-            "<stream:stream to=\"push.lan\" xmlns=\"jabber:client\" \
-             xmlns:stream=\"http://etherx.jabber.org/streams\" version=\"1.0\">",
-        );
-        let opening = self.until("</stream:features>");
+        let opening = self.try_open_stream().unwrap();
+        assert!(opening.ends_with("</stream:features>"), "{opening}");
+    }
+
+    /// Opens a stream and returns the answer, which ends with features or with the stream.
+    ///
+    /// # Errors
+    /// The connection's.
+    pub(crate) fn try_open_stream(&mut self) -> io::Result<String> {
+        self.stream.write_all(
+            b"<stream:stream to=\"push.lan\" xmlns=\"jabber:client\" \
+              xmlns:stream=\"http://etherx.jabber.org/streams\" version=\"1.0\">",
+        )?;
+        let opening = self.until_any(&["</stream:features>", "</stream:stream>"])?;
         self.stream_id = attribute(&opening, "id").to_owned();
+        Ok(opening)
     }
 
     /// Registers with a password made from the name.
@@ -167,12 +177,23 @@ impl Phone {
 
     /// Everything up to the end of `end`.
     pub(crate) fn until(&mut self, end: &str) -> String {
+        self.until_any(&[end])
+            .unwrap_or_else(|error| panic!("{error} before {end:?}: {:?}", lossy(&self.unread)))
+    }
+
+    /// Everything up to the end of the first of `ends` that is found.
+    ///
+    /// # Errors
+    /// The connection's; [`io::ErrorKind::UnexpectedEof`] at its end.
+    pub(crate) fn until_any(&mut self, ends: &[&str]) -> io::Result<String> {
         loop {
-            if let Some(at) = find(&self.unread, end) {
-                return self.cut(at + end.len());
+            for end in ends {
+                if let Some(at) = find(&self.unread, end) {
+                    return Ok(self.cut(at + end.len()));
+                }
             }
-            if self.fill().unwrap() == 0 {
-                panic!("ended before {end:?}: {:?}", lossy(&self.unread));
+            if self.fill()? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
     }
