@@ -143,6 +143,8 @@ pub const API_KEY: usize = 64;
 /// Bytes of one log line, escapes included; what is over it is counted and left out. Together with level
 /// and target it stays below what a pipe takes in one piece (`PIPE_BUF`, 4096 on Linux).
 pub const LOG_LINE: usize = 2048;
+/// Bytes a disk must have free for a log file on it to go on; below it lines are counted and left out.
+pub const LOG_ROOM: u64 = 64 * 1024;
 /// Bytes the command line takes from the server as one answer; over it: exit code 1.
 pub const ADMIN_ANSWER: usize = 1024 * 1024;
 /// How long the command line waits for a whole answer of the server; after it: exit code 1.
