@@ -1,1 +1,5 @@
 //! Floor 2: sockets, HTTP, the disk, the clock and the signals. It performs, and decides nothing.
+
+pub mod data_dir;
+mod database;
+pub mod storage;
