@@ -37,7 +37,7 @@ impl Desk for Hub {
     }
 
     fn sessions(&self, limit: usize) -> Vec<SessionView> {
-        self.gateway().sessions(limit)
+        self.gateway().sessions(limit, Hub::now(self))
     }
 
     fn notifications(
