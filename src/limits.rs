@@ -82,6 +82,9 @@ pub const ADMIN_CONNECTIONS: usize = 8;
 pub const LOG_PAUSE: Duration = Duration::from_secs(60);
 /// Pushes handed to one phone before its socket must have taken them.
 pub const PUMP_PUSHES: usize = 32;
+/// Bytes after which a phone is handed no further push before its socket has taken them. What one push adds
+/// to it, every character of it escaped, fits [`OUT_BYTES`] as well, so catching up never overflows.
+pub const PUMP_BYTES: usize = 16 * 1024;
 /// Actions performed before other tasks get a turn: keeps a broadcast from holding up logins.
 pub const ACTIONS_PER_TURN: usize = 64;
 
