@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use smol::net::unix::UnixStream;
 use smol::{Async, Timer};
 
 use super::http::{self, Peer};
@@ -50,6 +51,7 @@ impl AdminSocket {
                     let Some(seat) = seats.take() else {
                         continue;
                     };
+                    let stream = UnixStream::from(stream);
                     let desk = Rc::clone(&hub);
                     hub.spawn(async move {
                         http::serve(stream, Peer::AdminSocket, &*desk).await;

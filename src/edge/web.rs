@@ -42,8 +42,9 @@ impl Door for Web {
             self.refusals.log(address, &"too many HTTP connections");
             return self.refusals.turn_away(&self.hub, stream, BUSY.into());
         };
+        // Not `Async`, whose close would not tell the client that the answer ends.
         let stream = match Async::new_nonblocking(stream) {
-            Ok(stream) => stream,
+            Ok(stream) => smol::net::TcpStream::from(stream),
             Err(error) => return self.refusals.log(address, &error),
         };
         let hub = Rc::clone(&self.hub);

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Instant;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use super::DEADLINE;
 
@@ -120,7 +120,7 @@ impl Setup {
         let mut child = self.command().spawn().unwrap();
         let log = collect(child.stderr.take().unwrap());
         let status = wait(&mut child);
-        (status.code(), log.text())
+        (status.code(), log.whole())
     }
 }
 
@@ -226,19 +226,16 @@ impl Drop for Server {
     }
 }
 
-/// Waits for the end of a process without a wait of ours that could be too short or too long.
+/// Waits for the end of a process.
 fn wait(child: &mut Child) -> ExitStatus {
-    let start = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status;
-        }
-        if start.elapsed() > DEADLINE {
-            let _ = child.kill();
-            panic!("the server did not end");
-        }
-        thread::yield_now();
+    let end = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).unwrap();
+    let mut polled = [PollFd::new(&end, PollFlags::IN)];
+    let limit = Timespec::try_from(DEADLINE).unwrap();
+    if poll(&mut polled, Some(&limit)).unwrap() == 0 {
+        let _ = child.kill();
+        panic!("the server did not end");
     }
+    child.wait().unwrap()
 }
 
 fn lines_of(out: impl Read + Send + 'static) -> Receiver<String> {
@@ -257,14 +254,13 @@ fn lines_of(out: impl Read + Send + 'static) -> Receiver<String> {
 struct Log {
     text: Arc<Mutex<String>>,
     lines: Receiver<String>,
-    reader: Option<thread::JoinHandle<()>>,
 }
 
 fn collect(err: impl Read + Send + 'static) -> Log {
     let text = Arc::new(Mutex::new(String::new()));
     let (sender, lines) = channel();
     let copy = Arc::clone(&text);
-    let reader = thread::spawn(move || {
+    thread::spawn(move || {
         for line in BufReader::new(err).lines().map_while(Result::ok) {
             let mut text = copy.lock().unwrap();
             text.push_str(&line);
@@ -272,16 +268,18 @@ fn collect(err: impl Read + Send + 'static) -> Log {
             let _ = sender.send(line);
         }
     });
-    Log {
-        text,
-        lines,
-        reader: Some(reader),
-    }
+    Log { text, lines }
 }
 
 impl Log {
     fn text(&self) -> String {
         self.text.lock().unwrap().clone()
+    }
+
+    /// Everything, once the process has closed it.
+    fn whole(&self) -> String {
+        while self.lines.recv_timeout(DEADLINE).is_ok() {}
+        self.text()
     }
 
     fn wait_for(&self, text: &str) {

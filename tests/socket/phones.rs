@@ -48,10 +48,7 @@ fn gets_once_and_in_order_what_was_sent_while_it_was_away() {
     let mut phone = Phone::online(server.xmpp, "sam");
     for (n, id) in sent.iter().enumerate() {
         let push = phone.push();
-        assert_eq!(
-            (push.id.as_str(), push.message),
-            (id.as_str(), format!("message {n}"))
-        );
+        assert_eq!((&push.id, &push.message), (id, &format!("message {n}")));
         phone.confirm(&push);
     }
     phone.ping();
