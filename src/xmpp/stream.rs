@@ -96,7 +96,6 @@ impl StreamReader {
         let outcome = self.advance(input);
         if let Err(error) = outcome {
             self.phase = Phase::Failed(error);
-            self.scan = None;
         }
         outcome
     }
