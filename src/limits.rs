@@ -22,6 +22,9 @@ pub const STANZA_NODES: usize = 512;
 pub const XML_TOKEN: usize = 4096;
 /// Bytes of a namespace name; over it: `policy-violation`. A tree repeats it in each element and attribute.
 pub const NAMESPACE: usize = 255;
+/// Bytes of an error reply with what was sent; one that would be longer goes without it (RFC 6120 §8.3.1
+/// makes the echo optional). Writing can make a hostile stanza three times longer.
+pub const ECHO_BYTES: usize = 16 * 1024;
 /// Bytes of a local part, a domain and a resource (RFC 7622 allows 1023); over it: `jid-malformed`.
 pub const JID_PART: usize = 255;
 /// Bytes of a password; over it: `not-acceptable`.
