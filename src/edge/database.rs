@@ -4,8 +4,8 @@
 // Heads up! sled 0.34 does less than it seems to, and each step here is there for a reason:
 // - `flush` writes the log but not the file's metadata; without `sync_data` after it a power cut takes
 //   acknowledged writes back.
-// - Pages above 16 KiB become files under `blobs/` that sled never syncs. `record` keeps rows short so that
-//   none appear; an index of very long account names can still make one.
+// - A page above 16 KiB becomes a file under `blobs/` that sled never syncs and often never removes; `record`
+//   keeps keys and values so short that none appears.
 // - Opening with a leftover `snap.*.generating` fails; with some damage to the log it never ends.
 // - After one I/O error every call fails until the database is opened anew.
 
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 
@@ -32,9 +32,6 @@ pub(super) struct Database {
     rows: sled::Db,
     /// The log, to sync it.
     log: File,
-    blobs: PathBuf,
-    /// Blobs up to this number are synced.
-    blobs_synced: i64,
 }
 
 /// Writes that become durable together: the last one to each key, or `None` to remove it.
@@ -103,12 +100,7 @@ impl Database {
             .map_err(io_error)?;
         sync_directory(path);
         path.parent().into_iter().for_each(sync_directory);
-        Ok(Self {
-            rows,
-            log,
-            blobs: path.join("blobs"),
-            blobs_synced: i64::MIN,
-        })
+        Ok(Self { rows, log })
     }
 
     /// The rows, for reading. Writes show before they are durable.
@@ -156,36 +148,9 @@ impl Database {
             }
         }
         self.rows.apply_batch(batch).map_err(sled_error)?;
-        // Blobs listed before a flush are complete after it.
-        let complete = blobs(&self.blobs).map_err(io_error)?.max();
         self.rows.flush().map_err(sled_error)?;
-        self.sync_blobs().map_err(io_error)?;
-        self.blobs_synced = complete.unwrap_or(self.blobs_synced);
         self.log.sync_data().map_err(io_error)
     }
-
-    fn sync_blobs(&self) -> io::Result<()> {
-        let mut synced = false;
-        for blob in blobs(&self.blobs)?.filter(|blob| *blob > self.blobs_synced) {
-            match File::open(self.blobs.join(blob.to_string())) {
-                Ok(file) => file.sync_all()?,
-                // sled has replaced its page in the meantime.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-            synced = true;
-        }
-        if synced {
-            sync_directory(&self.blobs);
-        }
-        Ok(())
-    }
-}
-
-/// The numbers of the blobs; sled numbers them upwards.
-fn blobs(path: &Path) -> io::Result<impl Iterator<Item = i64>> {
-    let names = fs::read_dir(path)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    Ok(names.filter_map(|name| name.parse().ok()))
 }
 
 /// Makes what is on disk fit for sled to open.
