@@ -135,3 +135,5 @@ pub const STORE_OPEN: Duration = Duration::from_secs(30);
 pub const COMMIT_CHANGES: usize = 4096;
 /// Longest a stop waits for phones to take their stream error.
 pub const STOP_WAIT: Duration = Duration::from_secs(3);
+/// Damaged records named in the log, one line each; more are only counted.
+pub const DAMAGE_LINES: u64 = 10;

@@ -2,6 +2,12 @@
 //!
 //! The disk is a tmpfs of 3 MB, so this needs root. Elsewhere it is skipped, but not in CI.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
 mod scratch;
 
 use std::collections::BTreeSet;

@@ -1,8 +1,15 @@
 //! One contract for both stores, in memory and on disk.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
 mod scratch;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 
 use lanpush::edge::data_dir::DataDir;
 use lanpush::edge::storage::{Outcomes, SledStore};
@@ -13,7 +20,7 @@ use lanpush::push::store::{
     Account, Change, Delivery, Device, DeviceId, Row, Store, StoreError, Ticket, Urgency,
 };
 
-use scratch::{Scratch, edit_database};
+use scratch::Scratch;
 
 const CACHE: u64 = 1_000_000;
 
@@ -159,6 +166,24 @@ impl Bench for OnDisk {
     fn damaged(&self) -> u64 {
         self.open.as_ref().unwrap().0.damaged()
     }
+}
+
+/// Lets `edit` change the rows of a closed database.
+fn edit_database(path: &Path, edit: &dyn Fn(&mut Rows)) {
+    let config = sled::Config::new().path(path).segment_size(64 * 1024);
+    let database = config.flush_every_ms(None).open().unwrap();
+    let row =
+        |row: sled::Result<(sled::IVec, sled::IVec)>| row.map(|(k, v)| (k.to_vec(), v.to_vec()));
+    let before: Rows = database.iter().map(|pair| row(pair).unwrap()).collect();
+    let mut after = before.clone();
+    edit(&mut after);
+    for key in before.keys().filter(|key| !after.contains_key(*key)) {
+        database.remove(key).unwrap();
+    }
+    for (key, value) in after {
+        database.insert(key, value).unwrap();
+    }
+    database.flush().unwrap();
 }
 
 fn account(name: &str) -> Account {

@@ -1,5 +1,12 @@
 //! What the store on disk has to stand besides the contract: kill -9, a clean stop, leftovers, idleness.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
 mod scratch;
 
 use std::collections::BTreeMap;
@@ -87,11 +94,11 @@ fn body(number: u64, length: usize) -> Notification {
 }
 
 fn devices(number: u64) -> u32 {
-    if number % 20 == 0 { 700 } else { 3 }
+    if number.is_multiple_of(20) { 700 } else { 3 }
 }
 
 fn removed_by(number: u64) -> Option<u64> {
-    (number >= 10 && number % 5 == 0).then(|| number - 7)
+    (number >= 10 && number.is_multiple_of(5)).then(|| number - 7)
 }
 
 fn remover_of(number: u64) -> Option<u64> {

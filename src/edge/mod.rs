@@ -3,3 +3,8 @@
 pub mod data_dir;
 mod database;
 pub mod storage;
+mod storage_thread;
+
+#[cfg(test)]
+#[path = "../../tests/scratch/mod.rs"]
+mod scratch;
