@@ -1,5 +1,7 @@
 //! Fields of a query or a form: `application/x-www-form-urlencoded` and `multipart/form-data`.
 
+use tiny_http::Method;
+
 use super::error::HttpError;
 use super::multipart;
 use super::request::Request;
@@ -10,12 +12,12 @@ use crate::limits;
 pub(super) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    /// Body and query of a request together; where both have a field, the body's counts.
+    /// Query and, of a POST, body of a request together; where both have a field, the body's counts.
     ///
     /// A body that does not say what it is counts as urlencoded, because old senders leave that out.
     pub(super) fn of(request: &Request) -> Result<Self, HttpError> {
         let mut fields = Self::default();
-        if !request.body.is_empty() {
+        if request.head.method == Method::Post && !request.body.is_empty() {
             let kind = request.head.header("content-type").unwrap_or_default();
             fields.add_body(&request.body, kind)?;
         }

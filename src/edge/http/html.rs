@@ -51,7 +51,7 @@ impl Display for Name<'_> {
     }
 }
 
-/// A second of the wall clock, to the minute, in UTC.
+/// A second of the wall clock, in UTC.
 pub(super) struct Time(pub(super) u64);
 
 impl Display for Time {

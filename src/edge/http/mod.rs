@@ -8,7 +8,7 @@
 //! | `access` | who may ask |
 //! | `routes` | which page answers, and what an error looks like there |
 //! | `console`, `androidpn`, `api` | the pages: of people, of old senders, of programs |
-//! | `page`, `html` | what people see |
+//! | `page`, `history`, `html` | what people see |
 //! | `ask`, `error` | what is wanted of the gateway, and why it is not done |
 
 mod access;
@@ -20,6 +20,7 @@ mod connection;
 mod console;
 mod error;
 mod form;
+mod history;
 mod html;
 mod multipart;
 mod page;
@@ -42,8 +43,9 @@ use crate::config::Config;
 use crate::push::store::StoreError;
 use crate::push::views::{NotificationView, SessionView, Status, UserView};
 use crate::push::{self, Answer};
-use crate::time::Now;
+use crate::time::{Now, Wall};
 use connection::{Connection, Waits};
+use error::HttpError;
 use request::{Head, Request};
 use response::Response;
 use routes::Shape;
@@ -113,6 +115,14 @@ where
     D: Desk,
 {
     serve_within(stream, peer, desk, &Waits::default()).await;
+}
+
+/// What a newcomer is told, without being read, when [`crate::limits::HTTP_CONNECTIONS`] are open.
+#[must_use]
+pub fn too_busy(now: Wall) -> Vec<u8> {
+    let message = "too many requests at once; try again in a few seconds";
+    let error = HttpError::new(503, "busy", message);
+    Shape::Page.of_error(&error).encode(false, now)
 }
 
 async fn serve_within<S, D>(stream: S, peer: Peer, desk: &D, waits: &Waits)

@@ -3,11 +3,11 @@
 use std::fmt::Display;
 
 use super::error::HttpError;
-use super::html::{Ago, Count, Duration, Name, Parameter, Text, Time};
+use super::history::notification_list;
+use super::html::{Count, Duration, Name, Parameter, Text, Time};
 use super::response::Response;
 use crate::limits;
-use crate::push::notification::{DeliveryState, Target};
-use crate::push::views::{DeliveryView, NotificationView, SessionView, Status, UserView};
+use crate::push::views::{NotificationView, SessionView, Status, UserView};
 use crate::time::Wall;
 
 const STYLE: &str = include_str!("page.css");
@@ -78,9 +78,9 @@ pub(super) fn home(
         figures(status),
         send_form(form),
         notification_list(notifications, *now),
-        user_table(users, "wide"),
+        user_table(users, false),
         rest_link("/user.do", users.len(), status.users),
-        session_table(sessions, "wide"),
+        session_table(sessions, false),
         rest_link("/session.do", sessions.len(), status.connections),
     );
     layout("Overview", &content)
@@ -96,7 +96,7 @@ pub(super) fn users(users: &[UserView], offset: usize, more: bool) -> String {
     };
     let content = format!(
         "<h1>Users</h1>{}<p>{}{}</p>",
-        user_table(users, ""),
+        user_table(users, true),
         link(back, "Previous"),
         link(on, "Next")
     );
@@ -110,7 +110,7 @@ pub(super) fn sessions(sessions: &[SessionView], total: usize) -> String {
         0 => String::new(),
         rest => format!("<p>and {rest} older</p>"),
     };
-    let content = format!("<h1>Sessions</h1>{}{rest}", session_table(sessions, ""));
+    let content = format!("<h1>Sessions</h1>{}{rest}", session_table(sessions, true));
     layout("Sessions", &content)
 }
 
@@ -171,13 +171,16 @@ fn notice_box(notice: &Notice<'_>) -> String {
         Notice::Sent { queued: 0, .. } => {
             "<p role=\"status\">Stored, but there is no device to get it.</p>".to_owned()
         }
-        Notice::Sent { queued, now } => format!(
-            "<p role=\"status\">Stored for {}, sent to {now} at once. The others get it when they \
-             connect.</p>",
-            Count(*queued, "device")
-        ),
+        Notice::Sent { queued, now } => {
+            let others = match queued > now {
+                true => " The others get it when they connect.",
+                false => "",
+            };
+            let devices = Count(*queued, "device");
+            format!("<p role=\"status\">Stored for {devices}, sent to {now} at once.{others}</p>")
+        }
         Notice::Failed(why) => {
-            format!("<p role=\"alert\">Nothing was sent: {}.</p>", Text(why))
+            format!("<p role=\"alert\">That did not work: {}.</p>", Text(why))
         }
     }
 }
@@ -185,7 +188,10 @@ fn notice_box(notice: &Notice<'_>) -> String {
 fn troubles(status: &Status, now: Wall) -> String {
     let mut boxes = String::new();
     if let Some(trouble) = &status.trouble {
-        boxes += &format!("<p role=\"alert\">{}</p>", Text(trouble));
+        boxes += &format!(
+            "<p role=\"alert\">New pushes are refused: {}.</p>",
+            Text(trouble)
+        );
     }
     if !now.trusted {
         boxes +=
@@ -201,7 +207,7 @@ fn figures(status: &Status) -> String {
         figure("Users", &status.users),
         figure("Users online", &status.users_online),
         figure("Connections", &status.connections),
-        figure("Waiting pushes", &status.waiting),
+        figure("Waiting", &status.waiting),
         figure("Dropped", &status.dropped),
         figure("Uptime", &Duration(status.uptime)),
     ];
@@ -242,71 +248,120 @@ fn send_form(form: &SendForm<'_>) -> String {
     )
 }
 
-fn user_table(users: &[UserView], extra: &str) -> String {
+/// Users: androidpn's columns and ours behind them, or only what sending needs.
+fn user_table(users: &[UserView], all: bool) -> String {
     let row = |user: &UserView| {
         let online = match user.online {
-            true => "<span class=\"on\">online</span>",
-            false => "offline",
+            true => "<span class=\"on\">online</span>".to_owned(),
+            false => "offline".to_owned(),
         };
-        format!(
-            "<tr><td>{online}</td><td class=\"id\"><a href=\"/?to={}#send\">{}</a></td>\
-             <td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"{extra}\">{}</td>\
-             <td class=\"{extra}\">{}</td><td class=\"{extra}\">{}</td></tr>",
-            Parameter(&user.name),
-            Name(&user.name),
-            Name(&user.alias),
-            Name(&user.tags.join(", ")),
-            user.waiting,
-            Name(&user.full_name),
-            Name(&user.email),
-            Time(user.created),
-        )
+        let (alias, tags) = (name(&user.alias), name(&user.tags.join(", ")));
+        let (user_name, waiting) = (user_link(&user.name), user.waiting.to_string());
+        if all {
+            let (full_name, email) = (name(&user.full_name), name(&user.email));
+            let created = Time(user.created).to_string();
+            vec![
+                online, user_name, full_name, email, created, alias, tags, waiting,
+            ]
+        } else {
+            vec![online, user_name, waiting, alias, tags]
+        }
     };
-    let head = format!(
-        "<th>Online</th><th>Username</th><th>Alias</th><th>Tags</th><th class=\"n\">Waiting</th>\
-         <th class=\"{extra}\">Name</th><th class=\"{extra}\">Email</th>\
-         <th class=\"{extra}\">Created (UTC)</th>"
-    );
+    let columns: &[&str] = if all {
+        &[
+            "Online",
+            "Username",
+            "Name",
+            "Email",
+            "Created (UTC)",
+            "Alias",
+            "Tags",
+            "Waiting",
+        ]
+    } else {
+        &["Online", "Username", "Waiting", "Alias", "Tags"]
+    };
     table(
         "Users",
-        &head,
-        users.iter().map(row).collect(),
+        columns,
+        users.iter().map(row),
         "Nobody has registered yet.",
     )
 }
 
-fn session_table(sessions: &[SessionView], extra: &str) -> String {
+/// Sessions: androidpn's columns, or only who is there.
+fn session_table(sessions: &[SessionView], all: bool) -> String {
     let row = |session: &SessionView| {
-        format!(
-            "<tr><td class=\"id\">{}</td><td>{}</td><td>{}</td><td>{}</td>\
-             <td class=\"{extra}\">{}</td><td class=\"{extra}\">{}</td></tr>",
-            Name(&session.user),
-            Name(&session.resource),
-            Text(session.status),
-            Text(session.presence),
-            session.peer.to_canonical(),
-            Time(session.created),
-        )
+        let user = match session.user.as_str() {
+            "" => "not logged in".to_owned(),
+            user => user_link(user),
+        };
+        let resource = name(&session.resource);
+        let presence = Text(session.presence).to_string();
+        if all {
+            let status = Text(session.status).to_string();
+            let peer = session.peer.to_canonical().to_string();
+            let created = Time(session.created).to_string();
+            vec![user, resource, status, presence, peer, created]
+        } else {
+            vec![user, presence, resource]
+        }
     };
-    let head = format!(
-        "<th>Username</th><th>Resource</th><th>Status</th><th>Presence</th>\
-         <th class=\"{extra}\">Client IP</th><th class=\"{extra}\">Created (UTC)</th>"
-    );
+    let columns: &[&str] = if all {
+        &[
+            "Username",
+            "Resource",
+            "Status",
+            "Presence",
+            "Client IP",
+            "Created (UTC)",
+        ]
+    } else {
+        &["Username", "Presence", "Resource"]
+    };
     table(
         "Sessions",
-        &head,
-        sessions.iter().map(row).collect(),
+        columns,
+        sessions.iter().map(row),
         "No phone is connected.",
     )
 }
 
-/// A table that scrolls sideways by itself on a small screen, or `none` in place of its rows.
-fn table(name: &str, head: &str, rows: String, none: &str) -> String {
-    if rows.is_empty() {
+fn name(text: &str) -> String {
+    match text {
+        "" => String::new(),
+        text => Name(text).to_string(),
+    }
+}
+
+/// A user's name that leads to the form with that user filled in: names of stock clients are 32 hex digits.
+fn user_link(user: &str) -> String {
+    format!(
+        "<a href=\"/?to={}#send\">{}</a>",
+        Parameter(user),
+        Name(user)
+    )
+}
+
+/// A table of cells that are HTML, which scrolls sideways by itself on a small screen; `none` if it is empty.
+fn table(
+    title: &str,
+    columns: &[&str],
+    rows: impl ExactSizeIterator<Item = Vec<String>>,
+    none: &str,
+) -> String {
+    if rows.len() == 0 {
         return format!("<p>{none}</p>");
     }
+    let head: String = columns
+        .iter()
+        .map(|column| format!("<th>{column}</th>"))
+        .collect();
+    let rows: String = rows
+        .map(|cells| format!("<tr><td>{}</td></tr>", cells.join("</td><td>")))
+        .collect();
     format!(
-        "<div class=\"table\" role=\"region\" aria-label=\"{name}\" tabindex=\"0\"><table><thead>\
+        "<div class=\"table\" role=\"region\" aria-label=\"{title}\" tabindex=\"0\"><table><thead>\
          <tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 }
@@ -318,123 +373,4 @@ fn rest_link(href: &str, shown: usize, total: usize) -> String {
     } else {
         String::new()
     }
-}
-
-fn notification_list(notifications: &[NotificationView], now: Wall) -> String {
-    if notifications.is_empty() {
-        return "<p>Nothing has been sent yet.</p>".to_owned();
-    }
-    let items = notifications
-        .iter()
-        .map(|view| notification_item(view, now));
-    format!("<ol>{}</ol>", items.collect::<String>())
-}
-
-fn notification_item(view: &NotificationView, now: Wall) -> String {
-    let notification = &view.notification;
-    let title = match notification.title.trim() {
-        "" => String::new(),
-        title => format!("<h3>{}</h3>", Name(title)),
-    };
-    format!(
-        "<li id=\"n{}\">{title}<p class=\"text\">{}</p>{}<p class=\"meta\">to {}, {}</p>{}</li>",
-        notification.id,
-        Name(&shortened(&notification.message)),
-        link(&notification.uri),
-        whom(&notification.target),
-        Ago {
-            at: notification.id.seconds(),
-            now
-        },
-        deliveries(&view.deliveries, now),
-    )
-}
-
-fn shortened(message: &str) -> String {
-    match message.char_indices().nth(limits::PAGE_MESSAGE) {
-        Some((end, _)) => format!("{}…", message.split_at(end).0),
-        None => message.to_owned(),
-    }
-}
-
-/// A link if it leads to a page, else plain text: other schemes could run scripts or start programs.
-fn link(uri: &str) -> String {
-    if uri.is_empty() {
-        return String::new();
-    }
-    let is_page = ["http://", "https://"].iter().any(|scheme| {
-        uri.get(..scheme.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    });
-    if is_page {
-        format!(
-            "<p><a href=\"{0}\" rel=\"noreferrer\">{0}</a></p>",
-            Text(uri)
-        )
-    } else {
-        format!("<p>{}</p>", Name(uri))
-    }
-}
-
-fn whom(target: &Target) -> String {
-    match target {
-        Target::Everyone => "everyone".to_owned(),
-        Target::User(user) => Name(user).to_string(),
-        Target::Alias(alias) => format!("alias {}", Name(alias)),
-        Target::Tag(tag) => format!("tag {}", Name(tag)),
-    }
-}
-
-/// One device by itself, more of them counted by state and listed below.
-fn deliveries(deliveries: &[DeliveryView], now: Wall) -> String {
-    let item = |delivery: &DeliveryView| {
-        let at = delivery.at;
-        let device = Name(&delivery.device);
-        format!("{} {device} {}", state(delivery.state, ""), Ago { at, now })
-    };
-    match deliveries {
-        [] => "<p class=\"meta\">for no device</p>".to_owned(),
-        [only] => format!("<p class=\"meta\">{}</p>", item(only)),
-        many => {
-            let shown = many.iter().take(limits::PAGE_DEVICES);
-            let list: String = shown.map(|d| format!("<li>{}</li>", item(d))).collect();
-            let more = if many.len() > limits::PAGE_DEVICES {
-                "<li>…</li>"
-            } else {
-                ""
-            };
-            format!(
-                "<details class=\"meta\"><summary>{}</summary><ul>{list}{more}</ul></details>",
-                counts(many)
-            )
-        }
-    }
-}
-
-/// How many devices are in which state.
-fn counts(deliveries: &[DeliveryView]) -> String {
-    let states = [
-        DeliveryState::Confirmed,
-        DeliveryState::Acknowledged,
-        DeliveryState::Sent,
-        DeliveryState::Queued,
-        DeliveryState::Dropped,
-    ];
-    let counted = states.into_iter().filter_map(|kind| {
-        let count = deliveries
-            .iter()
-            .filter(|delivery| delivery.state == kind)
-            .count();
-        (count > 0).then(|| state(kind, &format!("{count} ")))
-    });
-    let mut chips = counted.collect::<Vec<_>>().join(" ");
-    if deliveries.len() > limits::PAGE_COUNTED {
-        chips += " and more";
-    }
-    chips
-}
-
-fn state(state: DeliveryState, prefix: &str) -> String {
-    let word = state.as_str();
-    format!("<span class=\"state {word}\">{prefix}{word}</span>")
 }
