@@ -31,12 +31,16 @@ pub(crate) fn play_all(folder: &Path) -> Result<usize, String> {
         .collect();
     let mut failures = Vec::new();
     for path in &scripts {
-        let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let text =
+            fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         for chopped in [false, true] {
             if let Err((line, why)) = play(&text, chopped) {
                 let name = path.strip_prefix(folder).unwrap_or(path).display();
                 let how = if chopped { " (byte by byte)" } else { "" };
-                failures.push(format!("{name}:{line}{how}: {}", why.replace('\n', "\n    ")));
+                failures.push(format!(
+                    "{name}:{line}{how}: {}",
+                    why.replace('\n', "\n    ")
+                ));
                 // What fails in one piece fails in many: once is enough to read.
                 break;
             }

@@ -12,7 +12,8 @@ use super::xml::{Child, Item, Node, StreamReader};
 const MORE: &str = "...";
 /// What [`MORE`] becomes inside a tag, where XML wants an attribute.
 const MORE_ATTRIBUTE: &str = "script-more";
-const OPENING: &str = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
+const OPENING: &str =
+    "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
 
 /// One thing a script expects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -265,7 +266,8 @@ mod tests {
         why: Option<&'static str>,
     }
 
-    const IQ: &str = "<iq type='result' id='1' to='sam@push.lan'><q xmlns='x'><a>1</a><b/></q></iq>";
+    const IQ: &str =
+        "<iq type='result' id='1' to='sam@push.lan'><q xmlns='x'><a>1</a><b/></q></iq>";
 
     const CASES: &[Case] = &[
         Case {
@@ -431,14 +433,23 @@ mod tests {
     fn several_at_once() {
         let patterns = Pattern::parse("<stream:error>...</stream:error></stream:stream>").unwrap();
         assert!(matches!(patterns[..], [Pattern::Stanza(_), Pattern::End]));
-        let header = Pattern::parse("<stream:stream xmlns='jabber:client' \
-            xmlns:stream='http://etherx.jabber.org/streams' ...>");
+        let header = Pattern::parse(
+            "<stream:stream xmlns='jabber:client' \
+            xmlns:stream='http://etherx.jabber.org/streams' ...>",
+        );
         assert!(matches!(header.unwrap()[..], [Pattern::Header(_)]));
     }
 
     #[test]
     fn not_a_pattern() {
-        for text in ["", "  ", "<iq>", "<iq></presence>", "<iq id='{a b}'/>", "<a>x<b/></a>"] {
+        for text in [
+            "",
+            "  ",
+            "<iq>",
+            "<iq></presence>",
+            "<iq id='{a b}'/>",
+            "<a>x<b/></a>",
+        ] {
             assert!(Pattern::parse(text).is_err(), "{text}");
         }
     }

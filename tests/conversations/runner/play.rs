@@ -94,7 +94,7 @@ impl Stage {
     }
 
     fn let_disk(&mut self, disk: Disk) -> Result<(), String> {
-        self.disk.become_(disk);
+        self.disk.set(disk);
         self.settle()
     }
 
@@ -126,6 +126,10 @@ impl Stage {
             Act::ReceivesExactly(text) => self.receive_exactly(name, text),
             Act::ReceivesNothing => self.phone(name)?.nothing_left(),
             Act::ReceivesPush(label) => self.run(name, macros::PUSH, &[("$label", label)]),
+            Act::ReceivesPushes { label, from, to } => (*from..=*to).try_for_each(|number| {
+                let label = format!("{label}-{number}");
+                self.run(name, macros::PUSH, &[("$label", &label)])
+            }),
             Act::AnswersPing => {
                 self.scope.forget(&format!("{name}.ping"));
                 self.run(name, macros::PONG, &[])
@@ -212,11 +216,7 @@ impl Stage {
     }
 
     fn receive_exactly(&mut self, name: &str, text: &Template) -> Result<(), String> {
-        let (_, raw) = self
-            .phone(name)?
-            .inbox
-            .pop_front()
-            .ok_or("nothing came")?;
+        let (_, raw) = self.phone(name)?.inbox.pop_front().ok_or("nothing came")?;
         if text.fits(&raw, &mut self.scope) {
             return Ok(());
         }
@@ -236,6 +236,18 @@ impl Stage {
 
     fn wish(&mut self, wish: &Wish, expect: &Expect) -> Result<(), String> {
         let (label, request) = match wish.clone() {
+            Wish::Pushes { times, push } => {
+                return (1..=times).try_for_each(|number| {
+                    let mut push = (*push).clone();
+                    if let Wish::Push {
+                        label: Some(label), ..
+                    } = &mut push
+                    {
+                        label.push_str(&format!("-{number}"));
+                    }
+                    self.wish(&push, expect)
+                });
+            }
             Wish::AddUser { name, password } => {
                 self.registered.push(name.clone());
                 (None, Request::AddUser { name, password })

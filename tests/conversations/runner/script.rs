@@ -52,14 +52,26 @@ pub(crate) enum Act {
     Authenticates,
     LogsIn,
     Sends(Template),
-    SendsSpaces { every: Duration, during: Duration },
+    SendsSpaces {
+        every: Duration,
+        during: Duration,
+    },
     Receives(Vec<Pattern>),
     ReceivesExactly(Template),
     ReceivesNothing,
     ReceivesPush(String),
+    ReceivesPushes {
+        label: String,
+        from: usize,
+        to: usize,
+    },
     AnswersPing,
     Confirms(String),
-    IsRefused { id: String, condition: String, code: String },
+    IsRefused {
+        id: String,
+        condition: String,
+        code: String,
+    },
     ClosesStream,
     IsClosed,
     IsClosedWith(String),
@@ -72,10 +84,27 @@ pub(crate) enum Act {
 /// What the administrator asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
-    Push { label: Option<String>, target: Target, fields: Settings },
-    AddUser { name: String, password: String },
-    SetPassword { name: String, password: String },
-    RemoveUser { name: String },
+    Push {
+        label: Option<String>,
+        target: Target,
+        fields: Settings,
+    },
+    /// The same push so many times; each has its number behind the label.
+    Pushes {
+        times: usize,
+        push: Box<Wish>,
+    },
+    AddUser {
+        name: String,
+        password: String,
+    },
+    SetPassword {
+        name: String,
+        password: String,
+    },
+    RemoveUser {
+        name: String,
+    },
 }
 
 /// The answer to a wish.
@@ -83,7 +112,10 @@ pub(crate) enum Wish {
 pub(crate) enum Expect {
     /// Carried out, whatever the figures.
     Done,
-    Counts { queued: usize, sent: usize },
+    Counts {
+        queued: usize,
+        sent: usize,
+    },
     /// By the first word or words of the reason.
     Refused(String),
     NotYet,
@@ -183,7 +215,9 @@ fn statement(text: &str, phones: &[String]) -> Result<Step, String> {
         phone if phones.iter().any(|known| known == phone) => {
             Ok(Step::Speak(phone.to_owned(), act(rest)?))
         }
-        other => Err(format!("there is neither a phone nor a directive {other:?}")),
+        other => Err(format!(
+            "there is neither a phone nor a directive {other:?}"
+        )),
     }
 }
 
@@ -230,6 +264,16 @@ fn act(text: &str) -> Result<Act, String> {
     }
     if let Some(name) = text.strip_prefix("receives the push ") {
         return Ok(Act::ReceivesPush(label(name)?));
+    }
+    if let Some(rest) = text.strip_prefix("receives the pushes ") {
+        let want = "want `receives the pushes {NAME} FIRST to LAST`";
+        let (name, range) = rest.split_once(' ').ok_or(want)?;
+        let (from, to) = range.split_once(" to ").ok_or(want)?;
+        return Ok(Act::ReceivesPushes {
+            label: label(name)?,
+            from: number(from)?,
+            to: number(to)?,
+        });
     }
     if let Some(name) = text.strip_prefix("confirms ") {
         return Ok(Act::Confirms(label(name)?));
@@ -294,8 +338,15 @@ fn wish(text: &str) -> Result<Wish, String> {
 
 fn push(text: &str) -> Result<Wish, String> {
     let want = "want `admin pushes {NAME} to TARGET: FIELD=VALUE …`";
-    let (name, rest) = text.split_once("to ").ok_or(want)?;
-    let name = match name.trim() {
+    let (head, rest) = text.split_once("to ").ok_or(want)?;
+    let (name, times) = match head.trim().split_once(' ') {
+        None => (head.trim(), None),
+        Some((name, times)) => {
+            let times = times.strip_suffix(" times").ok_or(want)?;
+            (name, Some(number(times)?))
+        }
+    };
+    let name = match name {
         "" => None,
         name => Some(label(name)?),
     };
@@ -309,10 +360,17 @@ fn push(text: &str) -> Result<Wish, String> {
             return Err(format!("a push has no field {key:?}"));
         }
     }
-    Ok(Wish::Push {
+    let push = Wish::Push {
         label: name,
         target,
         fields,
+    };
+    Ok(match times {
+        None => push,
+        Some(times) => Wish::Pushes {
+            times,
+            push: Box::new(push),
+        },
     })
 }
 
@@ -320,11 +378,7 @@ fn expect(text: &str) -> Result<Expect, String> {
     if let Some(reason) = text.strip_prefix("refused: ") {
         return Ok(Expect::Refused(reason.to_owned()));
     }
-    match words(text)?
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()[..]
-    {
+    match words(text)?.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["done"] => Ok(Expect::Done),
         ["no", "answer", "yet"] => Ok(Expect::NotYet),
         ["queued", queued, "sent", sent] => Ok(Expect::Counts {

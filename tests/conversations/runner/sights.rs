@@ -26,7 +26,8 @@ pub(crate) fn check(stage: &mut Stage, sight: &Sight) -> Result<(), String> {
             compare(seen, facts.as_ref())
         }
         Sight::Session(jid, facts) => {
-            let sessions = stage.gateway()?.sessions(ALL);
+            let now = stage.now;
+            let sessions = stage.gateway()?.sessions(ALL, now);
             let mut same = sessions
                 .into_iter()
                 .filter(|session| format!("{}/{}", session.user, session.resource) == *jid);
@@ -89,13 +90,19 @@ fn push(stage: &mut Stage, label: &str, states: Option<&Settings>) -> Result<(),
     if seen == wanted {
         return Ok(());
     }
-    Err(format!("what there is: {}", seen.map_or_else(
-        || "no such notification".to_owned(),
-        |seen| {
-            let states: Vec<_> = seen.iter().map(|(device, state)| format!("{device} {state}")).collect();
-            states.join(", ")
-        },
-    )))
+    Err(format!(
+        "what there is: {}",
+        seen.map_or_else(
+            || "no such notification".to_owned(),
+            |seen| {
+                let states: Vec<_> = seen
+                    .iter()
+                    .map(|(device, state)| format!("{device} {state}"))
+                    .collect();
+                states.join(", ")
+            },
+        )
+    ))
 }
 
 /// Compares only the facts the script names.

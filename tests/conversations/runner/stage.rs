@@ -126,7 +126,6 @@ impl Stage {
         if let Some(phone) = self.open.values().next() {
             return Err(format!("the server stopped without closing {phone}"));
         }
-        self.disk.close();
         self.gateway = None;
         Ok(())
     }

@@ -43,6 +43,7 @@ enum Part {
     Digest {
         password: String,
         phone: Option<String>,
+        upper: bool,
     },
 }
 
@@ -89,12 +90,21 @@ impl Template {
                         .ok_or_else(|| format!("nothing has been called {{{name}}} so far"))?
                         .bytes(),
                 ),
-                Part::Digest { password, phone } => {
+                Part::Digest {
+                    password,
+                    phone,
+                    upper,
+                } => {
                     let phone = phone.as_deref().unwrap_or(me);
                     let stream = scope
                         .stream(phone)
                         .ok_or_else(|| format!("{phone} has not got a stream id so far"))?;
-                    bytes.extend(digest(stream, password).bytes());
+                    let digest = digest(stream, password);
+                    if *upper {
+                        bytes.extend(digest.to_uppercase().bytes());
+                    } else {
+                        bytes.extend(digest.bytes());
+                    }
                 }
             }
         }
@@ -182,8 +192,10 @@ fn hole(text: &str) -> Result<Hole, String> {
     if text == "any" {
         return Ok(Hole::Part(Part::Any));
     }
+    let upper = text.starts_with("DIGEST(");
     if let Some(inside) = text
         .strip_prefix("digest(")
+        .or_else(|| text.strip_prefix("DIGEST("))
         .and_then(|text| text.strip_suffix(')'))
     {
         let (password, phone) = match inside.split_once(',') {
@@ -193,6 +205,7 @@ fn hole(text: &str) -> Result<Hole, String> {
         return Ok(Hole::Part(Part::Digest {
             password: password.trim().to_owned(),
             phone,
+            upper,
         }));
     }
     if let Some((count, quoted)) = text.split_once(" x ") {
@@ -220,7 +233,12 @@ fn hole(text: &str) -> Result<Hole, String> {
 
 /// Reads the escape `text` starts with, returns what follows it.
 fn escape<'t>(text: &'t str, out: &mut Vec<u8>) -> Result<&'t str, String> {
-    let wrong = || format!("not an escape: {}", text.chars().take(4).collect::<String>());
+    let wrong = || {
+        format!(
+            "not an escape: {}",
+            text.chars().take(4).collect::<String>()
+        )
+    };
     let letter = text.chars().nth(1).ok_or_else(wrong)?;
     let byte = match letter {
         'n' => b'\n',
@@ -265,7 +283,10 @@ mod tests {
             (r"\x00\xff\n\{id\}\\", b"\x00\xff\n{id}\\"),
             (r#"{3 x "<a>"}{2 x "\n"}"#, b"<a><a><a>\n\n"),
             // printf f78f7da0secret | sha1sum
-            ("{digest(secret)}", b"271eb7b0350d96217e737ef192a163d2cf6f1e1c"),
+            (
+                "{digest(secret)}",
+                b"271eb7b0350d96217e737ef192a163d2cf6f1e1c",
+            ),
         ] {
             let filled = Template::parse(text).unwrap().fill(&scope, "sam").unwrap();
             assert_eq!(
@@ -306,7 +327,10 @@ mod tests {
         let mut scope = Scope::default();
         let template = Template::parse("{a}@{b}").unwrap();
         assert!(template.fits(b"sam@push", &mut scope));
-        assert_eq!((scope.get("a"), scope.get("b")), (Some("sam"), Some("push")));
+        assert_eq!(
+            (scope.get("a"), scope.get("b")),
+            (Some("sam"), Some("push"))
+        );
         assert!(!template.fits(b"kim@push", &mut scope));
     }
 
