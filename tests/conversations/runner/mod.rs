@@ -63,11 +63,12 @@ pub(crate) fn play(text: &str, chopped: bool) -> Result<(), (usize, String)> {
         .map_err(|mistake| (mistake.number, format!("{}\n{}", mistake.text, mistake.why)))?;
     let mut stage = Stage::new(chopped);
     let played = panic::catch_unwind(AssertUnwindSafe(|| stage.play(&lines)));
-    match played {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(failure)) => Err((failure.number, failure.why)),
-        Err(_) => Err((0, "the server panicked; its words stand above".to_owned())),
-    }
+    let why = match played {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(why)) => why,
+        Err(_) => "the server panicked; its words stand above".to_owned(),
+    };
+    Err((stage.line, why))
 }
 
 /// Every `.txt` below `folder`, in order of their paths.

@@ -154,6 +154,9 @@ impl Phone {
     }
 
     fn note(&mut self, arrow: &str, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let text = String::from_utf8_lossy(bytes);
         let mut line: String = text.chars().take(SHOWN_WIDTH).collect();
         if line.len() < text.len() {

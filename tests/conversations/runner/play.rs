@@ -11,32 +11,22 @@ use super::stage::Stage;
 use super::template::Template;
 use super::xml::Item;
 
-/// Where a script does not hold, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
-    pub(crate) number: usize,
-    pub(crate) why: String,
-}
-
 impl Stage {
     /// Plays a whole script, then looks for what came and the script has not spoken of.
-    pub(crate) fn play(&mut self, lines: &[Line]) -> Result<(), Failure> {
-        let mut number = 1;
+    ///
+    /// The error is the reason; [`Stage::line`] says where.
+    pub(crate) fn play(&mut self, lines: &[Line]) -> Result<(), String> {
         for line in lines {
-            number = line.number;
+            self.line = line.number;
             let declares = matches!(line.step, Step::Server(_) | Step::Phone(..));
             let done = if declares { Ok(()) } else { self.begin() };
             done.and_then(|()| self.step(&line.step))
-                .map_err(|why| Failure {
-                    number,
-                    why: format!("{}\n{why}{}", line.text, self.last_on_wire(&line.step)),
-                })?;
+                .map_err(|why| format!("{}\n{why}{}", line.text, self.last_on_wire(&line.step)))?;
         }
         for (name, phone) in &self.phones {
-            phone.nothing_left().map_err(|why| Failure {
-                number,
-                why: format!("at the end of the script, {name}: {why}"),
-            })?;
+            phone
+                .nothing_left()
+                .map_err(|why| format!("at the end of the script, {name}: {why}"))?;
         }
         Ok(())
     }
@@ -63,6 +53,10 @@ impl Stage {
             }
             Step::Sees(sight) => sights::check(self, sight),
             Step::After(time) => self.advance(*time),
+            Step::Clock(second) => {
+                self.set_clock(*second);
+                Ok(())
+            }
             Step::Stop => self.stop(),
             Step::Start => self.start(),
             Step::Restart => {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use lanpush::push::notification::Target;
+use lanpush::time::parse_calendar;
 
 use super::pattern::Pattern;
 use super::template::{Scope, Template};
@@ -36,6 +37,8 @@ pub(crate) enum Step {
     Answered(String, Expect),
     Sees(Sight),
     After(Duration),
+    /// The wall clock jumps to this second since 1970.
+    Clock(u64),
     Stop,
     Start,
     Restart,
@@ -204,6 +207,11 @@ fn statement(text: &str, phones: &[String]) -> Result<Step, String> {
         }
         "after" => Ok(Step::After(duration(rest)?)),
         "admin" => admin(rest),
+        "clock" => {
+            let moment = rest.strip_prefix("is set to ").and_then(parse_calendar);
+            let want = "want `clock is set to yyyy-MM-dd HH:mm:ss`";
+            Ok(Step::Clock(moment.ok_or(want)?))
+        }
         "power" if rest == "is cut" => Ok(Step::PowerCut),
         "server" => match rest {
             "stops" => Ok(Step::Stop),

@@ -33,6 +33,8 @@ pub(crate) struct Stage {
     pub(crate) registered: Vec<String>,
     pub(crate) answers: BTreeMap<AskId, Answer>,
     pub(crate) now: Now,
+    /// The line that is played.
+    pub(crate) line: usize,
     chopped: bool,
     config: Config,
     begun: bool,
@@ -67,6 +69,7 @@ impl Stage {
                     trusted: true,
                 },
             },
+            line: 1,
             chopped,
             config,
             begun: false,
@@ -214,6 +217,14 @@ impl Stage {
         }
         self.pass(end.since(self.now.mono));
         self.settle()
+    }
+
+    /// The wall clock jumps, as when a router learns the time; before 2026 nobody trusts it.
+    pub(crate) fn set_clock(&mut self, second: u64) {
+        self.now.wall = Wall {
+            millis: second * 1000,
+            trusted: second * 1000 >= BEGIN,
+        };
     }
 
     fn pass(&mut self, time: Duration) {
