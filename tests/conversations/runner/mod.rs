@@ -7,8 +7,12 @@ mod phone;
 mod play;
 mod script;
 mod sights;
+mod speech;
 mod stage;
 mod template;
+#[cfg(test)]
+mod tests;
+mod words;
 mod xml;
 
 use std::fs;

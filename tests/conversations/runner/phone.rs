@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use lanpush::push::ConnId;
 
-use super::script::{Settings, address};
+use super::words::{Settings, address};
 use super::xml::{Item, StreamReader};
 
 /// Lines of wire traffic a failure's report shows.
@@ -31,6 +31,8 @@ pub(crate) struct Phone {
     /// What waits in the socket of a phone that does not read.
     unread: Vec<u8>,
     reader: StreamReader,
+    /// Whether the server has ended the stream of this connection.
+    ended: bool,
     wire: Vec<String>,
 }
 
@@ -49,6 +51,7 @@ impl Phone {
             reads: true,
             unread: Vec::new(),
             reader: StreamReader::new(),
+            ended: false,
             wire: Vec::new(),
         };
         for (key, value) in settings {
@@ -70,6 +73,7 @@ impl Phone {
         self.nothing_left()?;
         self.conn = Some(conn);
         self.reader = StreamReader::new();
+        self.ended = false;
         self.reads = true;
         self.wire.push("== connects".to_owned());
         Ok(())
@@ -106,6 +110,7 @@ impl Phone {
             Item::Header(node) => node.attribute("id").map(str::to_owned),
             _ => None,
         });
+        self.ended |= items.iter().any(|(item, _)| *item == Item::End);
         self.inbox.extend(items);
         stream
     }
@@ -117,16 +122,26 @@ impl Phone {
         self.take(&waited)
     }
 
-    /// The connection is gone; `by_server` is something the script has to speak of.
-    pub(crate) fn drop_connection(&mut self, by_server: bool) {
+    /// The server closes the connection, which the script has to speak of.
+    ///
+    /// A stock client comes back only if it has been told; so a close without an end is always a failure.
+    pub(crate) fn close(&mut self) -> Result<(), String> {
+        self.drop_connection();
+        self.inbox.push_back((Item::Closed, Vec::new()));
+        if self.ended || self.garbled.is_some() {
+            Ok(())
+        } else {
+            Err("the server has closed a connection without ending its stream".to_owned())
+        }
+    }
+
+    /// The connection is gone. What has come over it can still be read.
+    pub(crate) fn drop_connection(&mut self) {
         self.conn = None;
         self.outgoing.clear();
         self.reads = true;
         let waited = std::mem::take(&mut self.unread);
         self.take(&waited);
-        if by_server {
-            self.inbox.push_back((Item::Closed, Vec::new()));
-        }
         self.wire.push("== connection gone".to_owned());
     }
 

@@ -5,10 +5,11 @@ use lanpush::push::{Answer, AskId, Done, Draft, Refusal, Request};
 use super::macros;
 use super::pattern::Pattern;
 use super::phone::Phone;
-use super::script::{self, Act, Disk, Expect, Line, Settings, Step, Wish};
+use super::script::{self, Act, Disk, Expect, Line, Step, Wish};
 use super::sights;
 use super::stage::Stage;
 use super::template::Template;
+use super::words::Settings;
 use super::xml::Item;
 
 impl Stage {

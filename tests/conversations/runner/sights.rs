@@ -1,7 +1,8 @@
 //! `admin sees …`: the gateway's own account of itself, as the page and the API show it.
 
-use super::script::{Settings, Sight};
+use super::script::Sight;
 use super::stage::Stage;
+use super::words::Settings;
 
 /// Rows asked for; scripts never have as many.
 const ALL: usize = 10_000;

@@ -13,8 +13,8 @@ use lanpush::time::{Instant, Now, Wall};
 
 use super::disk::TestDisk;
 use super::phone::Phone;
-use super::script::Settings;
 use super::template::Scope;
+use super::words::Settings;
 
 /// 2026-01-01T00:00:00Z, when every script begins.
 const BEGIN: u64 = 1_767_225_600_000;
@@ -139,7 +139,7 @@ impl Stage {
         self.disk.cut_power();
         for (_, name) in std::mem::take(&mut self.open) {
             if let Some(phone) = self.phones.get_mut(&name) {
-                phone.drop_connection(false);
+                phone.drop_connection();
             }
         }
         self.flushed.clear();
@@ -170,7 +170,7 @@ impl Stage {
     pub(crate) fn disconnect(&mut self, name: &str) -> Result<(), String> {
         let phone = self.phone(name)?;
         let conn = phone.conn.ok_or("it is not connected")?;
-        phone.drop_connection(false);
+        phone.drop_connection();
         self.open.remove(&conn);
         self.gone.push_back(conn);
         self.settle()
@@ -302,7 +302,7 @@ impl Stage {
             }
             Action::Close { conn } => {
                 let name = self.wire(conn)?;
-                self.phone(&name)?.drop_connection(true);
+                self.phone(&name)?.close()?;
                 self.open.remove(&conn);
                 self.flushed.retain(|other| *other != conn);
                 self.gone.push_back(conn);
