@@ -18,8 +18,13 @@ pub const STANZA_DEPTH: usize = 16;
 pub const STANZA_ATTRIBUTES: usize = 32;
 /// Elements and text runs of one stanza, about 112 bytes each; over it: `policy-violation`.
 pub const STANZA_NODES: usize = 512;
-/// Bytes of one XML name or attribute value; over it: `restricted-xml` or `policy-violation`.
+/// Bytes of one XML name or attribute value; over it: `policy-violation`.
 pub const XML_TOKEN: usize = 4096;
+/// Bytes of a namespace name; over it: `policy-violation`. A tree repeats it in each element and attribute.
+pub const NAMESPACE: usize = 255;
+/// Bytes of an error reply with what was sent; one that would be longer goes without it (RFC 6120 §8.3.1
+/// makes the echo optional). Writing can make a hostile stanza three times longer.
+pub const ECHO_BYTES: usize = 16 * 1024;
 /// Bytes of a local part, a domain and a resource (RFC 7622 allows 1023); over it: `jid-malformed`.
 pub const JID_PART: usize = 255;
 /// Bytes of a password; over it: `not-acceptable`.
