@@ -213,7 +213,7 @@ fn compare_children(
             compare_children(wanted, got, scope)
         }
         (Some((ChildPattern::More, wanted)), _) => {
-            let mut why = String::new();
+            let mut why = None;
             for skipped in 0..=got.len() {
                 let mut trial = scope.clone();
                 match compare_children(wanted, &got[skipped..], &mut trial) {
@@ -221,11 +221,22 @@ fn compare_children(
                         *scope = trial;
                         return Ok(());
                     }
-                    Err(reason) => why = reason,
+                    // The child of the right name is the one that was meant.
+                    Err(reason) if begins_with(wanted, got.get(skipped)) => why = Some(reason),
+                    Err(reason) => {
+                        why.get_or_insert(reason);
+                    }
                 }
             }
-            Err(why)
+            Err(why.unwrap_or_default())
         }
+    }
+}
+
+fn begins_with(wanted: &[ChildPattern], got: Option<&&Node>) -> bool {
+    match (wanted.first(), got) {
+        (Some(ChildPattern::Node(pattern)), Some(node)) => pattern.name == node.name,
+        _ => false,
     }
 }
 
