@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lanpush::config::{Config, Registration};
+use lanpush::push::gateway::Entropy;
 use lanpush::push::{Action, Answer, AskId, ConnId, Draft, Event, Gateway, Request};
 use lanpush::time::{Instant, Now, Wall};
 
@@ -363,7 +364,7 @@ fn configure(config: &mut Config, key: &str, value: &str) -> Result<(), String> 
 }
 
 /// Bytes that look random and are the same in every run; they go on over a restart.
-fn entropy(seed: &Rc<Cell<u64>>) -> Box<dyn FnMut(&mut [u8])> {
+fn entropy(seed: &Rc<Cell<u64>>) -> Entropy {
     let seed = Rc::clone(seed);
     Box::new(move |buffer| {
         for byte in buffer {
