@@ -22,6 +22,9 @@ pub const STANZA_NODES: usize = 512;
 pub const XML_TOKEN: usize = 4096;
 /// Bytes of a namespace name; over it: `policy-violation`. A tree repeats it in each element and attribute.
 pub const NAMESPACE: usize = 255;
+/// Bytes of an error reply with what was sent; one that would be longer goes without it (RFC 6120 §8.3.1
+/// makes the echo optional). Writing can make a hostile stanza three times longer.
+pub const ECHO_BYTES: usize = 16 * 1024;
 /// Bytes of a local part, a domain and a resource (RFC 7622 allows 1023); over it: `jid-malformed`.
 pub const JID_PART: usize = 255;
 /// Bytes of a password; over it: `not-acceptable`.
@@ -155,6 +158,8 @@ pub const API_DEVICES: usize = 100;
 pub const PAGE_ROWS: usize = 100;
 /// Rows of each table on the console page, which shows all of them.
 pub const CONSOLE_ROWS: usize = 20;
+/// Devices a page counts by state for one notification; of more it says so.
+pub const PAGE_COUNTED: usize = 50;
 /// Devices a page lists under one notification.
 pub const PAGE_DEVICES: usize = 8;
 /// Characters of a message a page shows.
@@ -197,3 +202,5 @@ pub const STORE_OPEN: Duration = Duration::from_secs(30);
 pub const COMMIT_CHANGES: usize = 4096;
 /// Longest a stop waits for phones to take their stream error.
 pub const STOP_WAIT: Duration = Duration::from_secs(3);
+/// Damaged records named in the log, one line each; more are only counted.
+pub const DAMAGE_LINES: u64 = 10;

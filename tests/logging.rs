@@ -2,6 +2,8 @@
 //!
 //! Each case runs this very program again with one ignored test, which logs, and looks at how it ends.
 
+#![cfg(test)]
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 

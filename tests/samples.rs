@@ -1,5 +1,7 @@
 //! `config/lanpush.toml` is the manual: what it says is what the program does.
 
+#![cfg(test)]
+
 use lanpush::config::Config;
 
 const MANUAL: &str = include_str!("../config/lanpush.toml");

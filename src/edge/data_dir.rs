@@ -218,27 +218,7 @@ impl std::error::Error for DataDirError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    /// A directory of the test's own, removed at its end.
-    struct Scratch(PathBuf);
-
-    impl Scratch {
-        fn new() -> Self {
-            static COUNT: AtomicU32 = AtomicU32::new(0);
-            let number = COUNT.fetch_add(1, Ordering::Relaxed);
-            let name = format!("lanpush-data-dir-{}-{number}", std::process::id());
-            let path = std::env::temp_dir().join(name);
-            fs::create_dir(&path).unwrap();
-            Self(path)
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            fs::remove_dir_all(&self.0).unwrap();
-        }
-    }
+    use crate::edge::scratch::Scratch;
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -251,7 +231,7 @@ mod tests {
     #[test]
     fn a_missing_directory_is_made_and_opened_again() {
         let scratch = Scratch::new();
-        let path = scratch.0.join("data");
+        let path = scratch.path().join("data");
         for _ in 0..2 {
             let data = DataDir::open(&path).unwrap();
             assert_eq!(data.path(), path);
@@ -265,38 +245,38 @@ mod tests {
     #[test]
     fn an_open_directory_is_closed_to_others() {
         let scratch = Scratch::new();
-        fs::set_permissions(&scratch.0, Permissions::from_mode(0o755)).unwrap();
-        fs::create_dir(scratch.0.join(LOST_AND_FOUND)).unwrap();
-        let _data = DataDir::open(&scratch.0).unwrap();
-        assert_eq!(mode(&scratch.0), 0o700);
+        fs::set_permissions(scratch.path(), Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(scratch.path().join(LOST_AND_FOUND)).unwrap();
+        let _data = DataDir::open(scratch.path()).unwrap();
+        assert_eq!(mode(scratch.path()), 0o700);
     }
 
     #[test]
     fn a_second_lanpush_is_refused_until_the_first_is_gone() {
         let scratch = Scratch::new();
-        let first = DataDir::open(&scratch.0).unwrap();
-        assert!(refusal(&scratch.0).ends_with("is in use by another lanpush"));
+        let first = DataDir::open(scratch.path()).unwrap();
+        assert!(refusal(scratch.path()).ends_with("is in use by another lanpush"));
         drop(first);
-        DataDir::open(&scratch.0).unwrap();
+        DataDir::open(scratch.path()).unwrap();
     }
 
     #[test]
     fn a_start_cut_short_is_taken_up() {
         let scratch = Scratch::new();
-        File::create(scratch.0.join(MARKER)).unwrap();
-        DataDir::open(&scratch.0).unwrap();
-        assert!(!fs::read(scratch.0.join(MARKER)).unwrap().is_empty());
+        File::create(scratch.path().join(MARKER)).unwrap();
+        DataDir::open(scratch.path()).unwrap();
+        assert!(!fs::read(scratch.path().join(MARKER)).unwrap().is_empty());
     }
 
     #[test]
     fn others_directories_are_refused_and_left_alone() {
         let scratch = Scratch::new();
-        fs::set_permissions(&scratch.0, Permissions::from_mode(0o755)).unwrap();
-        fs::write(scratch.0.join("letter"), "dear").unwrap();
-        assert!(refusal(&scratch.0).contains("is not empty and holds no lanpush.data"));
-        assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 1);
-        assert_eq!(mode(&scratch.0), 0o755);
-        assert!(refusal(&scratch.0.join("letter")).ends_with("is not a directory"));
+        fs::set_permissions(scratch.path(), Permissions::from_mode(0o755)).unwrap();
+        fs::write(scratch.path().join("letter"), "dear").unwrap();
+        assert!(refusal(scratch.path()).contains("is not empty and holds no lanpush.data"));
+        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1);
+        assert_eq!(mode(scratch.path()), 0o755);
+        assert!(refusal(&scratch.path().join("letter")).ends_with("is not a directory"));
     }
 
     #[test]
@@ -314,8 +294,8 @@ mod tests {
         ];
         for (marker, sentence) in cases {
             let scratch = Scratch::new();
-            fs::write(scratch.0.join(MARKER), marker).unwrap();
-            let refusal = refusal(&scratch.0);
+            fs::write(scratch.path().join(MARKER), marker).unwrap();
+            let refusal = refusal(scratch.path());
             assert!(refusal.contains(sentence), "{refusal}");
         }
     }
@@ -323,12 +303,12 @@ mod tests {
     #[test]
     fn what_cannot_be_made_says_so() {
         let scratch = Scratch::new();
-        let orphan = scratch.0.join("missing").join("data");
+        let orphan = scratch.path().join("missing").join("data");
         for path in [orphan.as_path(), Path::new("/proc/lanpush")] {
             let refusal = refusal(path);
             assert!(refusal.contains("cannot be created: "), "{refusal}");
         }
-        fs::create_dir(scratch.0.join(MARKER)).unwrap();
-        assert!(refusal(&scratch.0).contains("cannot be written: "));
+        fs::create_dir(scratch.path().join(MARKER)).unwrap();
+        assert!(refusal(scratch.path()).contains("cannot be written: "));
     }
 }

@@ -4,8 +4,8 @@
 // Heads up! sled 0.34 does less than it seems to, and each step here is there for a reason:
 // - `flush` writes the log but not the file's metadata; without `sync_data` after it a power cut takes
 //   acknowledged writes back.
-// - Pages above 16 KiB become files under `blobs/` that sled never syncs. `record` keeps rows short so that
-//   none appear; an index of very long account names can still make one.
+// - A page above 16 KiB becomes a file under `blobs/` that sled never syncs and often never removes; `record`
+//   keeps keys and values so short that none appears.
 // - Opening with a leftover `snap.*.generating` fails; with some damage to the log it never ends.
 // - After one I/O error every call fails until the database is opened anew.
 
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 
@@ -32,37 +32,57 @@ pub(super) struct Database {
     rows: sled::Db,
     /// The log, to sync it.
     log: File,
-    blobs: PathBuf,
-    /// Blobs up to this number are synced.
-    blobs_synced: i64,
 }
 
 /// Writes that become durable together: the last one to each key, or `None` to remove it.
 pub(super) type Commit = BTreeMap<Vec<u8>, Option<IVec>>;
 
 /// Why the database does not open. Its `Display` is a sentence for the log.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenError {
     /// Not within [`limits::STORE_OPEN`]: its log is damaged in a way that makes sled search for ever, or the
     /// disk hangs.
     Slow,
-    /// The thread that opens it could not be started, or has panicked.
-    Thread,
+    /// sled has panicked.
+    Panicked,
     /// Its files cannot be read or written, or are damaged.
     Failed(StoreError),
 }
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the database does not open: ")?;
         match self {
             Self::Slow => write!(
                 f,
-                "the database does not open within {} seconds; it is damaged, or the disk hangs",
+                "it takes more than {} seconds, so it is damaged, or the disk hangs",
                 limits::STORE_OPEN.as_secs()
             ),
-            Self::Thread => f.write_str("the database does not open: its thread ended"),
-            Self::Failed(why) => write!(f, "the database does not open: {why}"),
+            Self::Panicked => f.write_str("sled panicked"),
+            Self::Failed(StoreError::Full) => f.write_str("no space left"),
+            Self::Failed(StoreError::Failed(why)) => f.write_str(why),
         }
+    }
+}
+
+impl From<OpenError> for StoreError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Failed(error) => error,
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(io_error(error))
     }
 }
 
@@ -77,11 +97,11 @@ impl Database {
         let path = path.to_owned();
         let open = move || drop(opened.send(Self::open_here(&path, cache)));
         let helper = thread::Builder::new().name("store-open".into());
-        helper.spawn(open).map_err(|_| OpenError::Thread)?;
+        helper.spawn(open)?;
         match wait.recv_timeout(limits::STORE_OPEN) {
-            Ok(opened) => opened.map_err(OpenError::Failed),
+            Ok(opened) => Ok(opened?),
             Err(RecvTimeoutError::Timeout) => Err(OpenError::Slow),
-            Err(RecvTimeoutError::Disconnected) => Err(OpenError::Thread),
+            Err(RecvTimeoutError::Disconnected) => Err(OpenError::Panicked),
         }
     }
 
@@ -103,12 +123,7 @@ impl Database {
             .map_err(io_error)?;
         sync_directory(path);
         path.parent().into_iter().for_each(sync_directory);
-        Ok(Self {
-            rows,
-            log,
-            blobs: path.join("blobs"),
-            blobs_synced: i64::MIN,
-        })
+        Ok(Self { rows, log })
     }
 
     /// The rows, for reading. Writes show before they are durable.
@@ -148,6 +163,9 @@ impl Database {
     ///
     /// After an error the database is of no more use; whether the commit outlives it is open.
     pub(super) fn write(&mut self, commit: Commit) -> Result<(), StoreError> {
+        if commit.is_empty() {
+            return Ok(());
+        }
         let mut batch = sled::Batch::default();
         for (key, value) in commit {
             match value {
@@ -156,36 +174,16 @@ impl Database {
             }
         }
         self.rows.apply_batch(batch).map_err(sled_error)?;
-        // Blobs listed before a flush are complete after it.
-        let complete = blobs(&self.blobs).map_err(io_error)?.max();
         self.rows.flush().map_err(sled_error)?;
-        self.sync_blobs().map_err(io_error)?;
-        self.blobs_synced = complete.unwrap_or(self.blobs_synced);
         self.log.sync_data().map_err(io_error)
     }
 
-    fn sync_blobs(&self) -> io::Result<()> {
-        let mut synced = false;
-        for blob in blobs(&self.blobs)?.filter(|blob| *blob > self.blobs_synced) {
-            match File::open(self.blobs.join(blob.to_string())) {
-                Ok(file) => file.sync_all()?,
-                // sled has replaced its page in the meantime.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-            synced = true;
-        }
-        if synced {
-            sync_directory(&self.blobs);
-        }
-        Ok(())
+    /// From here on the log cannot be synced: it is a pipe.
+    #[cfg(test)]
+    pub(super) fn break_sync(&mut self) {
+        let (pipe, _) = io::pipe().unwrap();
+        self.log = File::from(std::os::fd::OwnedFd::from(pipe));
     }
-}
-
-/// The numbers of the blobs; sled numbers them upwards.
-fn blobs(path: &Path) -> io::Result<impl Iterator<Item = i64>> {
-    let names = fs::read_dir(path)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    Ok(names.filter_map(|name| name.parse().ok()))
 }
 
 /// Makes what is on disk fit for sled to open.
@@ -204,12 +202,15 @@ fn prepare(path: &Path) -> io::Result<()> {
             fs::remove_file(entry.path())?;
         }
     }
+    let log = match File::open(path.join("db")) {
+        Ok(log) => log,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    // sled's threads hold its lock for a moment after the database is closed, and sled would not wait.
+    log.lock()?;
     // After a crash the log may be ahead of the disk; the snapshot sled is about to make must not be.
-    match File::open(path.join("db")) {
-        Ok(log) => log.sync_all(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
+    log.sync_all()
 }
 
 /// What an error of sled's means for the one who asked.

@@ -218,7 +218,7 @@ mod tests {
     fn a_line_fits_what_a_pipe_takes_at_once() {
         const PIPE_BUF: usize = 4096;
         const LEVEL_AND_TARGET: usize = 256;
-        assert!(limits::LOG_LINE + LEVEL_AND_TARGET < PIPE_BUF);
+        const { assert!(limits::LOG_LINE + LEVEL_AND_TARGET < PIPE_BUF) };
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! | `listener`, `phones`, `web`, `admin` | accepting, and who stands behind which door |
 //! | `refusal`, `seats`, `descriptors` | how many fit in, and what the others hear |
 //! | `http/`, `desk` | the page and the API, and what they see of the hub |
-//! | `data_dir`, `storage`, `database` | the disk |
+//! | `data_dir`, `storage`, `storage_thread`, `database` | the disk |
 //! | `timer`, `clock`, `entropy`, `signals`, `bell` | time, randomness, signals, waking tasks |
 //! | `logging`, `seldom`, `summary`, `lan`, `error` | what a person reads |
 
@@ -36,6 +36,7 @@ mod seldom;
 mod serve;
 mod signals;
 pub mod storage;
+mod storage_thread;
 mod summary;
 mod table;
 mod timer;
@@ -43,3 +44,7 @@ mod web;
 
 pub use error::RunError;
 pub use serve::{Serve, run};
+
+#[cfg(test)]
+#[path = "../../tests/scratch/mod.rs"]
+mod scratch;

@@ -16,12 +16,13 @@ impl fmt::Display for Unstorable {
     }
 }
 
-/// The fields of an account; its name is in the key.
+/// The fields of an account.
 ///
 /// # Errors
 /// A field above 65535 bytes, or more than 255 tags.
 pub(super) fn of_account(account: &Account) -> Result<Vec<u8>, Unstorable> {
     let mut out = Vec::new();
+    put_text(&account.name, "account name", &mut out)?;
     put_text(&account.password, "password", &mut out)?;
     put_text(&account.full_name, "full name", &mut out)?;
     put_text(&account.email, "email", &mut out)?;
@@ -36,9 +37,9 @@ pub(super) fn of_account(account: &Account) -> Result<Vec<u8>, Unstorable> {
 }
 
 /// The account they make, or `None` if they are damaged.
-pub(super) fn account(name: String, mut fields: Fields<'_>) -> Option<Account> {
+pub(super) fn account(mut fields: Fields<'_>) -> Option<Account> {
     let account = Account {
-        name,
+        name: fields.text()?,
         password: fields.text()?,
         full_name: fields.text()?,
         email: fields.text()?,

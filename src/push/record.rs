@@ -6,17 +6,19 @@
 //!
 //! | kind | key after the kind byte | payload |
 //! |---|---|---|
-//! | 1 account | name, 0, part | number of parts, a piece of the fields |
+//! | 1 account | name and 0, or 255 and SHA-1 of a long name; part | number of parts, a piece of the fields |
 //! | 2 device | id | fields |
 //! | 3 notification | id | none: it exists |
 //! | 4 delivery | notification, device | state, time |
 //! | 5 body | notification, part | number of parts, a piece of the fields |
 //!
-//! Accounts and bodies are cut into parts because sled puts a page above 16 KiB into a file of its own,
-//! which it neither syncs nor, often, ever removes; a page holds about 16 rows. Bodies are a kind of their
-//! own, behind the others, so that a start reads everything but them.
+//! Accounts and bodies are cut into parts, and long names are digested, because sled puts a page above 16 KiB
+//! into a file of its own, which it neither syncs nor, often, ever removes; a page holds about 16 rows, or 256
+//! keys. Bodies are a kind of their own, behind the others, so that a start reads everything but them.
 
 use std::fmt;
+
+use sha1::{Digest, Sha1};
 
 use super::fields::{self, Fields};
 use super::notification::{Notification, NotificationId};
@@ -37,6 +39,10 @@ const DELIVERY: u8 = 4;
 const BODY: u8 = 5;
 /// Bytes of fields in one part of an account or a body.
 const PART: usize = 512;
+/// Bytes of the longest account name that is its own key. androidpn's clients register 32 hex digits.
+const NAME_IN_KEY: usize = 32;
+/// Stands for a digested name: no UTF-8 text begins so.
+const DIGEST: u8 = 0xff;
 
 /// One write to the map of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,7 +149,7 @@ pub fn read_account<V: AsRef<[u8]>, E>(
         return Ok(None);
     };
     let record = read_parts(prefix, get)?;
-    Ok(record.map(|parts| parts.finish(|fields| fields::account(name.to_owned(), fields))))
+    Ok(record.map(Parts::finish_account))
 }
 
 /// Reads a notification's body through `get`, which looks up one row.
@@ -194,31 +200,26 @@ impl Loader {
         let Some(parts) = self.account.take() else {
             return;
         };
-        let name = account_name(&parts.prefix);
-        visit(
-            parts
-                .finish(|fields| fields::account(name?, fields))
-                .map(Row::Account),
-        );
+        visit(parts.finish_account().map(Row::Account));
     }
 }
 
 // ---- keys ------------------------------------------------------------------------------------
 
 fn account_prefix(name: &str) -> Result<Vec<u8>, Unstorable> {
-    // The zero ends the name, so that no name's rows begin like another's.
     if name.is_empty() || name.len() > limits::JID_PART || name.contains('\0') {
         return Err(Unstorable("account name"));
     }
     let mut prefix = vec![ACCOUNT];
-    prefix.extend(name.as_bytes());
-    prefix.push(0);
+    if name.len() > NAME_IN_KEY {
+        prefix.push(DIGEST);
+        prefix.extend(Sha1::digest(name));
+    } else {
+        prefix.extend(name.as_bytes());
+        // It ends the name, so that no name's rows begin like another's.
+        prefix.push(0);
+    }
     Ok(prefix)
-}
-
-fn account_name(prefix: &[u8]) -> Option<String> {
-    let name = prefix.strip_prefix(&[ACCOUNT])?.strip_suffix(&[0])?;
-    String::from_utf8(name.to_vec()).ok()
 }
 
 fn device_key(id: DeviceId) -> Vec<u8> {
@@ -318,6 +319,13 @@ impl Parts {
             Err(fault) => self.fault = self.fault.or(Some(fault)),
         }
         self.count = self.count.saturating_add(1);
+    }
+
+    fn finish_account(self) -> Result<Account, BadRecord> {
+        let prefix = self.prefix.clone();
+        // The name is checked against the key, which may only have its digest.
+        let ours = |account: &Account| account_prefix(&account.name).is_ok_and(|own| own == prefix);
+        self.finish(|fields| fields::account(fields).filter(ours))
     }
 
     fn finish<T>(self, read: impl FnOnce(Fields<'_>) -> Option<T>) -> Result<T, BadRecord> {
@@ -642,8 +650,8 @@ mod tests {
         let mut found: Vec<_> = load(rows);
         // A header without a body is whole; the body is what is looked at.
         found.retain(|row| !matches!(row, Ok(Row::Notification(_))));
-        for name in ["sam".to_owned(), "n".repeat(limits::JID_PART)] {
-            found.extend(by_name(rows, &name).map(|read| read.map(Row::Account)));
+        for name in ["ann", "sam", &"n".repeat(limits::JID_PART)] {
+            found.extend(by_name(rows, name).map(|read| read.map(Row::Account)));
         }
         let read = body(rows, push("").id);
         found.extend(read.map(|read| read.map(|read| Row::Notification(read.id))));
@@ -776,11 +784,8 @@ mod tests {
         rows.get_mut(&part).unwrap()[3] ^= 1;
         let read = load(&rows);
         assert_eq!(read.iter().filter(|row| row.is_ok()).count(), 2);
-        let bad = read[1].clone().unwrap_err();
-        assert!(
-            bad.to_string().starts_with("account record 016e6e"),
-            "{bad}"
-        );
+        let bad = read[2].clone().unwrap_err();
+        assert!(bad.to_string().starts_with("account record 01ff"), "{bad}");
         assert!(bad.to_string().ends_with(" is damaged"), "{bad}");
     }
 
@@ -840,6 +845,11 @@ mod tests {
                 name: "part of 4096 bytes",
                 key: sam,
                 payload: part(1, &[0; 4096]),
+            },
+            Case {
+                name: "another's account",
+                key: [account_prefix("ann").unwrap(), vec![0]].concat(),
+                payload: part(1, &fields::of_account(&self::sam()).unwrap()),
             },
             Case {
                 name: "unknown target",

@@ -30,7 +30,7 @@ pub fn resource(text: &str) -> Option<&str> {
     (fits(text) && !text.chars().any(char::is_control)).then_some(text)
 }
 
-/// The domain, lower-cased and without a trailing dot: a host name of letters, digits and hyphens, an
+/// The domain, lower-cased and without a trailing dot: a host name of letters, digits, hyphens and underscores, an
 /// IPv4 address, or an IPv6 address in brackets (RFC 7622 §3.2) or, as old clients send it, without.
 #[must_use]
 pub fn domain(text: &str) -> Option<String> {
@@ -126,7 +126,7 @@ fn is_label(label: &str) -> bool {
     (1..=LABEL).contains(&label.len())
         && label
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         && !label.starts_with('-')
         && !label.ends_with('-')
 }
@@ -254,7 +254,7 @@ mod tests {
             case("trailing hyphen", "gw-.lan", None),
             case("label too long", &label_too_long, None),
             case("name too long", &too_long, None),
-            case("underscore", "my_pi", None),
+            case("underscore, as home routers allow", "my_pi", Some("my_pi")),
             case("space", "gw lan", None),
             case("at", "a@b", None),
             case("port", "gw.lan:5222", None),

@@ -132,11 +132,10 @@ impl Session {
             return Flow::Open;
         };
         let to = self.peer_address(host);
-        let reply = match outcome {
-            Ok(()) => stanza::result(&waiting.request, &to, None),
-            Err(error) => stanza::error(&waiting.request, &to, error),
-        };
-        stanza::write(reply, out);
+        match outcome {
+            Ok(()) => stanza::write(stanza::result(&waiting.request, &to, None), out),
+            Err(error) => stanza::write_error(&waiting.request, &to, error, out),
+        }
         self.feed(&waiting.behind, host, out)
     }
 
@@ -218,6 +217,8 @@ impl Session {
             "message" => self.message(stanza, host, out),
             "presence" => match &self.state {
                 State::Bound(_) => presence::update(&stanza, host),
+                // RFC 6120 §8.3.1: an error is never answered with an error.
+                _ if attr(&stanza, "type") == Some("error") => {}
                 _ => self.refuse(&stanza, StanzaError::NotAuthorized, host, out),
             },
             _ => self.close(StreamError::UnsupportedStanzaType, host, out),
@@ -320,7 +321,7 @@ impl Session {
         host: &mut dyn Host,
         out: &mut Vec<u8>,
     ) {
-        stanza::write(stanza::error(request, &self.peer_address(host), error), out);
+        stanza::write_error(request, &self.peer_address(host), error, out);
         if self.bound().is_none() {
             self.count_failure(host, out);
         }

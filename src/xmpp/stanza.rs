@@ -7,6 +7,7 @@ use rxml::{Namespace, NcName};
 
 use super::error::StanzaError;
 use super::ns;
+use crate::limits;
 
 /// An IQ request that is well enough formed to be routed: it has an id and one child.
 #[derive(Clone, Copy, Debug)]
@@ -122,11 +123,20 @@ pub fn result(request: &Element, to: &str, payload: Option<Element>) -> Element 
     reply
 }
 
-/// The negative answer to any stanza, with what was sent and why it was refused (RFC 6120 §8.3.1).
-#[must_use]
-pub fn error(request: &Element, to: &str, error: StanzaError) -> Element {
+/// Appends the negative answer to any stanza: why it was refused, and what was sent unless that is long
+/// (RFC 6120 §8.3.1).
+pub fn write_error(request: &Element, to: &str, why: StanzaError, out: &mut Vec<u8>) {
+    let start = out.len();
+    write(error(request, to, why, true), out);
+    if out.len() - start > limits::ECHO_BYTES {
+        out.truncate(start);
+        write(error(request, to, why, false), out);
+    }
+}
+
+fn error(request: &Element, to: &str, error: StanzaError, echo: bool) -> Element {
     let mut reply = answer(request.name(), request, "error", to);
-    for child in request.children() {
+    for child in request.children().filter(|_| echo) {
         reply.append_child(child.clone());
     }
     reply.append_child(
@@ -198,7 +208,7 @@ mod tests {
             (StanzaError::NotAcceptable, "406"),
             (StanzaError::ServiceUnavailable, "503"),
         ] {
-            let reply = error(&request, "lan/1", condition);
+            let reply = error(&request, "lan/1", condition, true);
             assert!(reply.get_child("q", "x").unwrap().has_child("a", "x"));
             let error = reply.get_child("error", ns::CLIENT).unwrap();
             assert_eq!(attr(error, "code"), Some(code));
@@ -213,5 +223,23 @@ mod tests {
             "abcd\te\n\u{1f600}"
         );
         assert!(matches!(xml_text("plain"), Cow::Borrowed("plain")));
+    }
+
+    #[test]
+    fn a_long_request_is_not_sent_back() {
+        let mut request = Element::bare("iq", ns::CLIENT);
+        request.append_child(text_element(
+            "q",
+            "x",
+            &"long ".repeat(limits::ECHO_BYTES / 5),
+        ));
+        let mut out = Vec::new();
+        write_error(&request, "lan/1", StanzaError::BadRequest, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        assert!(
+            text.contains("bad-request") && !text.contains("long"),
+            "{}",
+            text.len()
+        );
     }
 }

@@ -3,9 +3,9 @@
 //! Heads up! Read RFC 6120 §4.8 (namespaces), §4.9.3 (conditions) and §11 (what XML is not allowed) before
 //! changing this.
 //!
-//! Each header and stanza is read twice. [`scan`] looks for its end and refuses what must not be in it;
-//! until the end has come only the bytes are kept, because a tree can take eighty times their room.
-//! [`tree`] then builds what is handed out. Between stanzas there is no parser at all.
+//! Each header and stanza is read twice. `scan` looks for its end and refuses what must not be in it;
+//! until the end has come only the bytes are kept, because a tree can take ninety times their room.
+//! `tree` then builds what is handed out. Between stanzas there is no parser at all.
 
 mod guard;
 mod scan;
@@ -87,7 +87,8 @@ impl StreamReader {
     }
 
     /// Takes bytes off the front of `input` until a frame is complete, and leaves the rest; `None` when
-    /// all of `input` is used up. Whitespace between stanzas is skipped, what follows the end is dropped.
+    /// all of `input` is used up. A frame may come with the last byte and another without any, so call
+    /// until `None`. Whitespace between stanzas is skipped, what follows the end is dropped.
     ///
     /// # Errors
     /// The condition to end the stream with. It stays: each later call fails with it.
@@ -95,7 +96,6 @@ impl StreamReader {
         let outcome = self.advance(input);
         if let Err(error) = outcome {
             self.phase = Phase::Failed(error);
-            self.scan = None;
         }
         outcome
     }
@@ -171,8 +171,8 @@ fn skip_whitespace(input: &[u8]) -> &[u8] {
         .unwrap_or_default()
 }
 
-/// The condition for a byte outside of all markup: other than inside, text before the root element
-/// is against XML itself. A byte that cannot begin a character is the encoding's fault.
+/// The condition for a byte outside of all markup. Text before the root element is against XML itself;
+/// inside it is only against XMPP. A byte that cannot begin a character is the encoding's fault.
 fn stray(byte: u8, inside: bool) -> StreamError {
     match byte {
         0x80..=0xc1 | 0xf5..=0xff => StreamError::UnsupportedEncoding,

@@ -57,6 +57,7 @@ impl Scan {
         let outcome = self.read(&mut unread);
         let (taken, rest) = input.split_at(room - unread.len());
         *input = rest;
+        self.bytes.reserve_exact(taken.len());
         self.bytes.extend_from_slice(taken);
         self.check_encoding()?;
         match outcome? {
