@@ -163,6 +163,12 @@ impl Database {
     ///
     /// After an error the database is of no more use; whether the commit outlives it is open.
     pub(super) fn write(&mut self, commit: Commit) -> Result<(), StoreError> {
+        self.apply(commit)?;
+        self.flush()
+    }
+
+    /// Puts a commit into the log; it is durable after [`flush`](Self::flush).
+    pub(super) fn apply(&mut self, commit: Commit) -> Result<(), StoreError> {
         if commit.is_empty() {
             return Ok(());
         }
@@ -173,7 +179,11 @@ impl Database {
                 None => batch.remove(key),
             }
         }
-        self.rows.apply_batch(batch).map_err(sled_error)?;
+        self.rows.apply_batch(batch).map_err(sled_error)
+    }
+
+    /// Makes the log durable.
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         self.rows.flush().map_err(sled_error)?;
         self.log.sync_data().map_err(io_error)
     }

@@ -8,7 +8,7 @@
 //! | `listener`, `phones`, `web`, `admin` | accepting, and who stands behind which door |
 //! | `refusal`, `seats`, `descriptors` | how many fit in, and what the others hear |
 //! | `http/`, `desk` | the page and the API, and what they see of the hub |
-//! | `data_dir`, `storage`, `storage_thread`, `database` | the disk |
+//! | `data_dir`, `storage`, `storage_thread`, `pending`, `database`, `wear` | the disk |
 //! | `timer`, `clock`, `entropy`, `signals`, `bell` | time, randomness, signals, waking tasks |
 //! | `logging`, `seldom`, `summary`, `lan`, `error` | what a person reads |
 
@@ -29,6 +29,7 @@ mod lan;
 mod listener;
 pub mod logging;
 mod peer;
+mod pending;
 mod phones;
 mod refusal;
 mod seats;
@@ -40,6 +41,7 @@ mod storage_thread;
 mod summary;
 mod table;
 mod timer;
+pub mod wear;
 mod web;
 
 pub use error::RunError;

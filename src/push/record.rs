@@ -204,6 +204,21 @@ impl Loader {
     }
 }
 
+/// The row that tells that a notification exists.
+#[must_use]
+pub fn existence_key(id: NotificationId) -> Vec<u8> {
+    notification_key(NOTIFICATION, id)
+}
+
+/// The notification a row belongs to, if it is one of a notification, a delivery or a body.
+#[must_use]
+pub fn notification_of(key: &[u8]) -> Option<NotificationId> {
+    let (kind, rest) = key.split_first()?;
+    matches!(*kind, NOTIFICATION | DELIVERY | BODY)
+        .then(|| rest.first_chunk().copied())?
+        .map(|id| NotificationId(u128::from_be_bytes(id)))
+}
+
 // ---- keys ------------------------------------------------------------------------------------
 
 fn account_prefix(name: &str) -> Result<Vec<u8>, Unstorable> {
