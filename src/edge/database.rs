@@ -105,7 +105,8 @@ impl Database {
         }
     }
 
-    fn open_here(path: &Path, cache: u64) -> Result<Self, StoreError> {
+    /// Opens it on this thread, without a deadline.
+    pub(super) fn open_here(path: &Path, cache: u64) -> Result<Self, StoreError> {
         prepare(path).map_err(io_error)?;
         let rows = sled::Config::new()
             .path(path)
@@ -231,7 +232,8 @@ pub(super) fn sled_error(error: sled::Error) -> StoreError {
     }
 }
 
-fn io_error(error: io::Error) -> StoreError {
+/// What an error of the file system's means for the one who asked.
+pub(super) fn io_error(error: io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
         _ => StoreError::Failed(error.to_string()),

@@ -8,7 +8,7 @@
 //! | `listener`, `phones`, `web`, `admin` | accepting, and who stands behind which door |
 //! | `refusal`, `seats`, `descriptors` | how many fit in, and what the others hear |
 //! | `http/`, `desk` | the page and the API, and what they see of the hub |
-//! | `data_dir`, `storage`, `storage_thread`, `pending`, `database`, `wear` | the disk |
+//! | `data_dir`, `storage`, `storage_thread`, `pending`, `database`, `compaction`, `wear` | the disk |
 //! | `timer`, `clock`, `entropy`, `signals`, `bell` | time, randomness, signals, waking tasks |
 //! | `logging`, `seldom`, `summary`, `lan`, `error` | what a person reads |
 
@@ -16,6 +16,7 @@ mod admin;
 mod backlog;
 mod bell;
 mod clock;
+mod compaction;
 mod connection;
 pub mod data_dir;
 mod database;

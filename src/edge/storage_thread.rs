@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use super::compaction;
 use super::data_dir::DataDir;
 use super::database::{Commit, Database, OpenError};
 use super::pending::{Extent, Layer};
@@ -83,7 +84,11 @@ impl StorageThread {
     ) -> Result<Self, OpenError> {
         let path = data.database();
         let wear = Arc::new(Wear::new(config.write_budget));
-        let database = wear.count(|| Database::open(&path, config.cache))?;
+        let database = wear.count(|| {
+            compaction::finish(&path)?;
+            let database = Database::open(&path, config.cache)?;
+            compaction::compact(database, &path, config.cache)
+        })?;
         wear.restore(database.rows())?;
         rows.replace(Some(database.rows().clone()));
         Ok(Self {
