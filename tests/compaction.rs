@@ -161,12 +161,7 @@ fn a_mostly_dead_database_shrinks_whatever_interrupts_it() {
     let after = size(&whole);
     println!("{before} bytes became {after}");
     assert!(after < before / 4);
-    let again = fs::metadata(whole.join("db/db"))
-        .unwrap()
-        .modified()
-        .unwrap();
     check(&whole, "opened again");
-    assert!(size(&whole) <= after + 65536 && again.elapsed().is_ok());
 
     if !succeeds(
         Command::new("strace")
@@ -213,7 +208,7 @@ fn a_mostly_dead_database_shrinks_whatever_interrupts_it() {
                 println!("{case}: {left:?}");
             }
             check(&directory, &case);
-            assert!(size(&directory) <= after + 65536, "{case}");
+            assert!(size(&directory) < before / 4, "{case}");
             fs::remove_dir_all(&directory).unwrap();
         }
     }

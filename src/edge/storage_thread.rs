@@ -87,9 +87,9 @@ impl StorageThread {
         let database = wear.count(|| {
             compaction::finish(&path)?;
             let database = Database::open(&path, config.cache)?;
-            compaction::compact(database, &path, config.cache)
+            wear.restore(database.rows())?;
+            compaction::compact(database, &path, config.cache, &wear)
         })?;
-        wear.restore(database.rows())?;
         rows.replace(Some(database.rows().clone()));
         Ok(Self {
             path,
@@ -241,11 +241,13 @@ impl StorageThread {
             .iter()
             .map(|job| stage(database, job, &mut room, &mut commit));
         let outcomes = staged.collect::<Result<_, _>>()?;
-        let before = database.before(&commit)?;
+        let mut before = database.before(&commit)?;
         // What changes nothing would still be written.
         commit.retain(|key, value| before.get(key) != Some(value));
+        before.retain(|key, _| commit.contains_key(key));
         if !commit.is_empty() {
             let written = self.wear.count(|| {
+                self.wear.grow(bytes(&commit) - bytes(&before));
                 database.apply(commit)?;
                 // Behind it, for in front of it sled would write it by itself.
                 self.wear.save(database.rows())?;
@@ -365,6 +367,13 @@ fn needed(writes: &[Write]) -> u64 {
         })
         .sum();
     4 * bytes as u64
+}
+
+/// Bytes the rows of a commit take.
+fn bytes(commit: &Commit) -> i64 {
+    let rows = commit.iter();
+    let bytes = rows.filter_map(|(key, value)| Some(compaction::row_bytes(key, value.as_ref()?)));
+    i64::try_from(bytes.sum::<u64>()).unwrap_or(i64::MAX)
 }
 
 /// Bytes the file system has left for us. One that does not tell counts as empty: the write will show.

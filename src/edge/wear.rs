@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::database::sled_error;
+use crate::limits;
 use crate::push::store::StoreError;
 
 /// Tree of the database with the counts, so that a restart goes on counting.
@@ -18,7 +19,7 @@ pub(super) const TREE: &str = "wear";
 const KEY: &str = "counts";
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
-/// Counts what is written.
+/// Counts what is written, and what is alive.
 #[derive(Debug)]
 pub struct Wear {
     budget: u64,
@@ -45,6 +46,10 @@ struct Counts {
     day: u64,
     today: u64,
     total: u64,
+    /// Bytes of all rows of the database.
+    live: u64,
+    /// Size of the file after the last compaction.
+    compacted: u64,
     /// The log has said that this day's budget is used up.
     warned: bool,
 }
@@ -111,17 +116,40 @@ impl Wear {
         let tree = rows.open_tree(TREE).map_err(sled_error)?;
         let saved = tree.get(KEY).map_err(sled_error)?;
         // Damaged counts are no counts.
-        if let Some(saved) = saved.as_deref().and_then(Counts::read) {
-            let mut counts = self.lock();
-            counts.total += saved.total;
-            if saved.day == today() {
-                counts.today += saved.today;
-            }
+        let Some(saved) = saved.as_deref().and_then(Counts::read) else {
+            return Ok(());
+        };
+        let mut counts = self.lock();
+        counts.total += saved.total;
+        counts.live = saved.live;
+        counts.compacted = saved.compacted;
+        if saved.day == today() {
+            counts.today += saved.today;
         }
         Ok(())
     }
 
-    /// Has the counts written with the next commit.
+    /// Whether a file of that size may be worth compacting: it has grown since the last time, and its rows
+    /// are a small part of it. sled needs much more than their bytes for rows as short as a delivery.
+    pub(super) fn looks_dead(&self, size: u64) -> bool {
+        let counts = self.on(today());
+        size / 2 > counts.compacted && size / limits::COMPACT_RATIO > counts.live
+    }
+
+    /// The database has been copied to a file of that size.
+    pub(super) fn compacted(&self, size: u64, live: u64) {
+        let mut counts = self.lock();
+        counts.compacted = size;
+        counts.live = live;
+    }
+
+    /// Rows have become longer or shorter by so many bytes.
+    pub(super) fn grow(&self, bytes: i64) {
+        let mut counts = self.lock();
+        counts.live = counts.live.saturating_add_signed(bytes);
+    }
+
+    /// Has the counts written with the next flush.
     pub(super) fn save(&self, rows: &sled::Db) -> Result<(), StoreError> {
         let tree = rows.open_tree(TREE).map_err(sled_error)?;
         let counts = self.on(today()).write();
@@ -154,8 +182,8 @@ impl Wear {
             *counts = Counts {
                 day,
                 today: 0,
-                total: counts.total,
                 warned: false,
+                ..*counts
             };
         }
         *counts
@@ -172,9 +200,8 @@ impl Wear {
 
 impl Counts {
     fn write(self) -> Vec<u8> {
-        let mut bytes = [self.day, self.today, self.total]
-            .map(u64::to_be_bytes)
-            .concat();
+        let numbers = [self.day, self.today, self.total, self.live, self.compacted];
+        let mut bytes = numbers.map(u64::to_be_bytes).concat();
         bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
         bytes
     }
@@ -182,12 +209,15 @@ impl Counts {
     fn read(bytes: &[u8]) -> Option<Self> {
         let (counts, crc) = bytes.split_last_chunk::<4>()?;
         let (numbers, rest) = counts.as_chunks::<8>();
-        let [day, today, total] = numbers.first_chunk::<3>()?.map(u64::from_be_bytes);
-        let whole = rest.is_empty() && numbers.len() == 3;
+        let [day, today, total, live, compacted] =
+            numbers.first_chunk::<5>()?.map(u64::from_be_bytes);
+        let whole = rest.is_empty() && numbers.len() == 5;
         (whole && *crc == crc32fast::hash(counts).to_be_bytes()).then_some(Self {
             day,
             today,
             total,
+            live,
+            compacted,
             warned: false,
         })
     }
@@ -242,6 +272,8 @@ mod tests {
             day: 20_000,
             today: 5,
             total: 7_000_000_000,
+            live: 6,
+            compacted: 9,
             warned: false,
         };
         let saved = counts.write();
