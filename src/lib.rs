@@ -1,4 +1,53 @@
-//! lanpush: a push service for one local network.
+//! lanpush: a push service for one local network. Phones stay connected over XMPP, senders speak HTTP.
+//!
+//! # Floors
+//! A file imports only from its own floor or from one below; `tests/floors.rs` holds us to it.
+//!
+//! | floor | where | what |
+//! |---|---|---|
+//! | 3 | `main.rs`, `cli/` | the command line: arguments to a configuration, the exit code |
+//! | 2 | [`edge`] | sockets, HTTP, the disk, clock, randomness, signals: performs, decides nothing |
+//! | 1 | [`push`] | all connections: accounts, devices, queues, the store's port |
+//! | 0 | [`xmpp`], [`limits`], [`time`], [`config`] | one connection: parser, session, features |
+//!
+//! Floors 0 and 1 have no socket, no clock, no disk and no randomness: these come in as arguments, so whole
+//! evenings of protocol are tested in milliseconds of virtual time (`tests/conversations/`).
+//!
+//! # One thread owns all state
+//! The main thread runs everything above on one smol `LocalExecutor`. Helper threads touch no state: smol's
+//! reactor, sled's own, and one storage thread that writes batches and syncs them.
+//!
+//! # How a stanza flows
+//! ```text
+//! socket -> edge/connection.rs -> edge/hub.rs --Event::Received--> push/gateway.rs
+//!   -> xmpp/session.rs -> xmpp/stream/ (bytes to frames) -> xmpp/router.rs (the table)
+//!   -> xmpp/feature/*.rs --xmpp/host.rs--> push/local.rs -> push/{registration,presence,delivery}.rs
+//! socket <- edge/hub.rs <--Action::Send-- Gateway::poll_action, drained after every event
+//! ```
+//! What has to be durable before it is answered goes to the store as a batch of changes; the session stands
+//! still until [`push::Event::Stored`] brings the outcome.
+//!
+//! # How a push flows
+//! ```text
+//! POST /api/v1/notifications, /notification.do, /, lanpush send
+//!   -> edge/http/ -> Event::Ask -> push/delivery.rs: resolve the target, enter the ledger, submit
+//!   -> edge/storage.rs: one batch, flush, sync_data -> Event::Stored
+//!   -> Action::Answer to the sender; Action::Send to every available device, a ping behind it
+//! phone answers the ping, or confirms -> push/delivery.rs: settled, never sent again
+//! phone away -> stays in its device's queue (push/devices.rs) until its next presence
+//! ```
+//!
+//! # Where do I put it?
+//! | a new ... | goes to |
+//! |---|---|
+//! | IQ namespace or XEP | its own file in `xmpp/feature/`, its rows into `xmpp/router.rs` |
+//! | stream negotiation step | `xmpp/session.rs` |
+//! | rule about who gets what when | `push/delivery.rs`; about who is there: `push/presence.rs` |
+//! | thing that must survive a restart | a [`push::store::Change`], its bytes in `push/record.rs` |
+//! | URL | `edge/http/routes.rs`; its page in `page.rs`, its JSON in `api.rs` |
+//! | bound or wait | `limits.rs`; if an administrator may set it, a key in `config.rs` |
+//! | command | `cli/` |
+//! | promise | a text under `tests/conversations/` |
 
 pub mod limits;
 pub mod time;

@@ -18,8 +18,13 @@ pub const STANZA_DEPTH: usize = 16;
 pub const STANZA_ATTRIBUTES: usize = 32;
 /// Elements and text runs of one stanza, about 112 bytes each; over it: `policy-violation`.
 pub const STANZA_NODES: usize = 512;
-/// Bytes of one XML name or attribute value; over it: `restricted-xml` or `policy-violation`.
+/// Bytes of one XML name or attribute value; over it: `policy-violation`.
 pub const XML_TOKEN: usize = 4096;
+/// Bytes of a namespace name; over it: `policy-violation`. A tree repeats it in each element and attribute.
+pub const NAMESPACE: usize = 255;
+/// Bytes of an error reply with what was sent; one that would be longer goes without it (RFC 6120 §8.3.1
+/// makes the echo optional). Writing can make a hostile stanza three times longer.
+pub const ECHO_BYTES: usize = 16 * 1024;
 /// Bytes of a local part, a domain and a resource (RFC 7622 allows 1023); over it: `jid-malformed`.
 pub const JID_PART: usize = 255;
 /// Bytes of a password; over it: `not-acceptable`.
@@ -65,11 +70,24 @@ pub const ACCEPT_BACKLOG: i32 = 1024;
 /// Pause after accept() failed for want of descriptors or memory.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Chunks waiting for a phone that does not read; over it the phone is dropped, its pushes stay queued.
-pub const OUT_CHUNKS: usize = 16;
+pub const OUT_CHUNKS: usize = 64;
 /// Bytes waiting for a phone that does not read; over it the phone is dropped.
 pub const OUT_BYTES: usize = 128 * 1024;
+/// Bytes waiting for all phones that do not read; over it the phone that wants more is dropped.
+pub const OUT_TOTAL: usize = 8 * 1024 * 1024;
+/// Capacity the buffer between gateway and sockets keeps when nothing is under way.
+pub const SCRATCH: usize = 16 * 1024;
+/// Newcomers over the limit that are being told so at once, each for up to [`LINGER`]; more are reset.
+pub const REFUSALS: usize = 8;
+/// Command-line clients served at once; more are let go without an answer.
+pub const ADMIN_CONNECTIONS: usize = 8;
+/// Shortest time between two log lines of a kind that peers can provoke.
+pub const LOG_PAUSE: Duration = Duration::from_secs(60);
 /// Pushes handed to one phone before its socket must have taken them.
 pub const PUMP_PUSHES: usize = 32;
+/// Bytes after which a phone is handed no further push before its socket has taken them. What one push adds
+/// to it, every character of it escaped, fits [`OUT_BYTES`] as well, so catching up never overflows.
+pub const PUMP_BYTES: usize = 16 * 1024;
 /// Actions performed before other tasks get a turn: keeps a broadcast from holding up logins.
 pub const ACTIONS_PER_TURN: usize = 64;
 
@@ -117,8 +135,57 @@ pub const HTTP_HEAD_WAIT: Duration = Duration::from_secs(10);
 pub const HTTP_BODY_WAIT: Duration = Duration::from_secs(20);
 /// For the client to take the answer; after it the connection is closed.
 pub const HTTP_WRITE_WAIT: Duration = Duration::from_secs(20);
-/// Rows of a table on the page.
+/// For the gateway to carry out what a request asks, the disk included; after it: 503.
+pub const HTTP_ASK_WAIT: Duration = Duration::from_secs(60);
+/// Bytes thrown away behind an answer, so that a client that still sends reads the answer and not a reset;
+/// over it the connection is closed all the same.
+pub const HTTP_DRAIN: usize = 256 * 1024;
+/// For a client to close after its answer; after it the connection is closed.
+pub const HTTP_DRAIN_WAIT: Duration = Duration::from_secs(2);
+/// Bytes of a chunk's size line with its extensions; over it: 400.
+pub const HTTP_CHUNK_LINE: usize = 256;
+/// Bytes of the trailers behind a chunked body; over it: 400.
+pub const HTTP_TRAILERS: usize = 1024;
+/// Bytes of the headers of one part of a multipart form; over it: 400.
+pub const HTTP_PART_HEAD: usize = 1024;
+/// Bytes of an error's sentence, which may quote the request; the rest is cut off.
+pub const HTTP_ERROR_TEXT: usize = 300;
+/// Rows of a list the API gives at once; more are had with `offset`.
+pub const API_ROWS: usize = 1000;
+/// Devices the API lists under one notification.
+pub const API_DEVICES: usize = 100;
+/// Rows of a table on a page of its own, and notifications the API gives at once.
 pub const PAGE_ROWS: usize = 100;
+/// Rows of each table on the console page, which shows all of them.
+pub const CONSOLE_ROWS: usize = 20;
+/// Devices a page counts by state for one notification; of more it says so.
+pub const PAGE_COUNTED: usize = 50;
+/// Devices a page lists under one notification.
+pub const PAGE_DEVICES: usize = 8;
+/// Characters of a message a page shows.
+pub const PAGE_MESSAGE: usize = 200;
+
+// ---- configuration, command line, log --------------------------------------------------------
+
+/// Bytes of a configuration file; over it: exit code 2.
+pub const CONFIG_BYTES: usize = 64 * 1024;
+/// Names of the server besides its domain; over it: exit code 2.
+pub const ALIASES: usize = 16;
+/// Networks of `http.trusted`, compared one by one for each HTTP connection; over it: exit code 2.
+pub const TRUSTED_NETWORKS: usize = 64;
+/// Bytes of `push.api_key`, repeated in every push; over it: exit code 2.
+pub const API_KEY: usize = 64;
+/// Bytes of one log line, escapes included; what is over it is counted and left out. Together with level
+/// and target it stays below what a pipe takes in one piece (`PIPE_BUF`, 4096 on Linux).
+pub const LOG_LINE: usize = 2048;
+/// Bytes a disk must have free for a log file on it to go on; below it lines are counted and left out.
+pub const LOG_ROOM: u64 = 64 * 1024;
+/// Bytes the command line takes from the server as one answer; over it: exit code 1.
+pub const ADMIN_ANSWER: usize = 1024 * 1024;
+/// How long the command line waits for a whole answer of the server; after it: exit code 1.
+pub const ADMIN_WAIT: Duration = Duration::from_secs(60);
+/// Users the command line asks for at once: with every field at its limit they fit `ADMIN_ANSWER`.
+pub const ADMIN_USERS: usize = 50;
 
 // ---- storage ---------------------------------------------------------------------------------
 
@@ -128,5 +195,12 @@ pub const RECEIPT_DELAY: Duration = Duration::from_secs(5);
 pub const DISK_RESERVE: u64 = 1024 * 1024;
 /// Pause between two tries to bring a failed store back.
 pub const STORE_RETRY: Duration = Duration::from_secs(5);
+/// Longest the database may take to open: some damage makes sled search for ever. After it the start fails.
+pub const STORE_OPEN: Duration = Duration::from_secs(30);
+/// Changes written in one commit, about 150 bytes of memory each; with more the next commit begins. Reads
+/// wait while a commit is applied, about 15 µs a change. A batch that alone has more is not divided.
+pub const COMMIT_CHANGES: usize = 4096;
 /// Longest a stop waits for phones to take their stream error.
 pub const STOP_WAIT: Duration = Duration::from_secs(3);
+/// Damaged records named in the log, one line each; more are only counted.
+pub const DAMAGE_LINES: u64 = 10;

@@ -1,15 +1,20 @@
 //! The gateway: every session, every account, every queue, behind one `handle`.
 
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::rc::Rc;
 
-use super::event::{Action, ConnId, Event};
-use super::store::{Store, StoreError};
-use super::views::{NotificationView, SessionView, Status, UserView};
+pub use super::domain::Entropy;
+use super::domain::{Domain, Effect};
+use super::event::{Action, Answer, AskId, ConnId, Event, Refusal, Request};
+use super::local::Local;
+use super::store::{DeviceId, Store, StoreError};
+use super::wheel::Wheel;
 use crate::config::Config;
+use crate::limits;
 use crate::time::{Instant, Now};
-
-/// Fills a buffer with random bytes; the edge's comes from the operating system.
-pub type Entropy = Box<dyn FnMut(&mut [u8])>;
+use crate::xmpp::error::{StanzaError, StreamError};
+use crate::xmpp::session::{Flow, Session};
 
 /// Every session, every account and every queue.
 ///
@@ -17,7 +22,37 @@ pub type Entropy = Box<dyn FnMut(&mut [u8])>;
 /// for an event or [`next_deadline`](Self::next_deadline).
 #[doc(alias = "SessionManager")]
 #[doc(alias = "NotificationManager")]
-pub struct Gateway {}
+pub struct Gateway {
+    pub(super) domain: Domain,
+    pub(super) conns: BTreeMap<ConnId, Box<Conn>>,
+    pub(super) actions: VecDeque<Pending>,
+    pub(super) wheel: Wheel,
+    stopping: bool,
+}
+
+/// One connection.
+pub(super) struct Conn {
+    pub(super) session: Session,
+    pub(super) peer: IpAddr,
+    pub(super) device: Option<DeviceId>,
+    pub(super) opened: Instant,
+    /// When bytes last came.
+    pub(super) heard: Instant,
+    /// The tick at which the wheel comes back to it; other entries of it there are stale.
+    pub(super) next_check: u32,
+    /// Its last bytes are out or on their way: nothing more is taken from it.
+    pub(super) closing: bool,
+}
+
+/// An action before its bytes are made: a broadcast is serialised one phone at a time, when its turn comes.
+pub(super) enum Pending {
+    Bytes(ConnId, Vec<u8>),
+    Shared(ConnId, Rc<[u8]>),
+    Pump(DeviceId),
+    Close(ConnId),
+    Resume(ConnId),
+    Answer(AskId, Answer),
+}
 
 impl Gateway {
     /// A gateway over what `store` holds.
@@ -30,77 +65,275 @@ impl Gateway {
         entropy: Entropy,
         now: Now,
     ) -> Result<Self, StoreError> {
-        let _ = (config, store, entropy, now);
-        Ok(Self {})
+        Ok(Self {
+            domain: Domain::load(config, store, entropy, now)?,
+            conns: BTreeMap::new(),
+            actions: VecDeque::new(),
+            wheel: Wheel::new(now.mono),
+            stopping: false,
+        })
     }
 
     /// Takes in what happened.
     pub fn handle(&mut self, event: Event<'_>, now: Now) {
-        let _ = (event, now);
+        match event {
+            Event::Connected { conn, peer } => self.connected(conn, peer, now),
+            Event::Received { conn, bytes } => self.received(conn, bytes, now),
+            Event::Flushed { conn } => self.flushed(conn),
+            Event::Disconnected { conn } => self.disconnected(conn, now),
+            Event::Ask { ask, request } => self.asked(ask, request, now),
+            Event::Stored { ticket, outcome } => self.domain.stored(ticket, &outcome, now),
+            Event::Tick => self.tick(now),
+            Event::Shutdown => self.shutdown(now),
+        }
+        self.carry_out(now);
+        self.domain.submit_receipts();
     }
 
     /// The next thing to do, or `None`. The bytes of an [`Action::Send`] are appended to `out`.
     pub fn poll_action(&mut self, out: &mut Vec<u8>, now: Now) -> Option<Action> {
-        let _ = (out, now);
+        while let Some(pending) = self.actions.pop_front() {
+            let action = match pending {
+                Pending::Bytes(conn, bytes) => {
+                    out.extend_from_slice(&bytes);
+                    Action::Send { conn, tell: false }
+                }
+                Pending::Shared(conn, bytes) => {
+                    out.extend_from_slice(&bytes);
+                    Action::Send { conn, tell: false }
+                }
+                Pending::Pump(device) => match self.pump(device, out, now) {
+                    Some(action) => action,
+                    None => continue,
+                },
+                Pending::Close(conn) => Action::Close { conn },
+                Pending::Resume(conn) => Action::Resume { conn },
+                Pending::Answer(ask, answer) => Action::Answer { ask, answer },
+            };
+            return Some(action);
+        }
+        self.domain.submit_receipts();
         None
     }
 
     /// When [`Event::Tick`] is due, or `None` while nothing waits for time.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        None
+        self.wheel.next_due()
     }
 
     /// Whether a connection waits for the disk: it must not be read until [`Action::Resume`].
     #[must_use]
     pub fn is_waiting(&self, conn: ConnId) -> bool {
-        let _ = conn;
-        false
+        self.conns
+            .get(&conn)
+            .is_some_and(|conn| conn.session.is_waiting())
     }
 
     /// Replaces the configuration; listeners and storage keep theirs until the next start.
     pub fn configure(&mut self, config: Rc<Config>) {
-        let _ = config;
+        self.domain.configure(config);
     }
 
-    /// Figures of the whole gateway.
-    #[must_use]
-    pub fn status(&self, now: Now) -> Status {
-        let _ = now;
-        Status::default()
+    fn connected(&mut self, id: ConnId, peer: IpAddr, now: Now) {
+        let stream_id = u64::from_be_bytes(self.domain.random());
+        let mut conn = Box::new(Conn {
+            session: Session::new(stream_id),
+            peer,
+            device: None,
+            opened: now.mono,
+            heard: now.mono,
+            next_check: 0,
+            closing: false,
+        });
+        conn.next_check = self
+            .wheel
+            .insert(id, now.mono.after(limits::LOGIN_WAIT), now.mono);
+        self.conns.insert(id, conn);
+        if self.stopping {
+            self.close(id, StreamError::SystemShutdown, now);
+        }
     }
 
-    /// Users by name, `limit` of them from `skip` on; `online` keeps only those available, or only the others.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn users(
-        &self,
-        online: Option<bool>,
-        skip: usize,
-        limit: usize,
-    ) -> Result<Vec<UserView>, StoreError> {
-        let _ = (online, skip, limit);
-        Ok(Vec::new())
+    fn received(&mut self, id: ConnId, bytes: &[u8], now: Now) {
+        let Some(conn) = self.conns.get_mut(&id).filter(|conn| !conn.closing) else {
+            return;
+        };
+        conn.heard = now.mono;
+        if let Some(device) = conn.device {
+            self.domain.heard_from(device);
+        }
+        let mut out = Vec::new();
+        let mut host = Local {
+            domain: &mut self.domain,
+            conn: id,
+            peer: conn.peer,
+            device: &mut conn.device,
+            now,
+        };
+        let logged_in_before = host.device.is_some();
+        let flow = conn.session.feed(bytes, &mut host, &mut out);
+        let logs_in = !logged_in_before && conn.device.is_some();
+        self.follow(id, flow, out, now);
+        if logs_in {
+            // The idle rule may be stricter than the one for logging in.
+            self.look_again(id, now);
+        }
     }
 
-    /// Open connections, newest first.
-    #[must_use]
-    pub fn sessions(&self, limit: usize) -> Vec<SessionView> {
-        let _ = limit;
-        Vec::new()
+    /// Sends what a session has written and does what it asks for.
+    fn follow(&mut self, id: ConnId, flow: Flow, out: Vec<u8>, now: Now) {
+        if !out.is_empty() {
+            self.actions.push_back(Pending::Bytes(id, out));
+        }
+        if flow == Flow::Close {
+            self.end(id, now);
+        }
     }
 
-    /// Notifications, newest first, each with at most `devices` of its deliveries.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn notifications(
-        &self,
-        limit: usize,
-        devices: usize,
-    ) -> Result<Vec<NotificationView>, StoreError> {
-        let _ = (limit, devices);
-        Ok(Vec::new())
+    /// Ends a stream with an error.
+    pub(super) fn close(&mut self, id: ConnId, error: StreamError, now: Now) {
+        let Some(conn) = self.conns.get_mut(&id).filter(|conn| !conn.closing) else {
+            return;
+        };
+        log::debug!("c{}: closing with {}", id.0, error.condition());
+        let mut out = Vec::new();
+        let mut host = Local {
+            domain: &mut self.domain,
+            conn: id,
+            peer: conn.peer,
+            device: &mut conn.device,
+            now,
+        };
+        conn.session.close(error, &mut host, &mut out);
+        self.follow(id, Flow::Close, out, now);
+    }
+
+    /// The stream is over: its device is away from now on, the socket goes when its bytes are out.
+    fn end(&mut self, id: ConnId, now: Now) {
+        let Some(conn) = self.conns.get_mut(&id).filter(|conn| !conn.closing) else {
+            return;
+        };
+        conn.closing = true;
+        if let Some(device) = conn.device.take() {
+            self.domain.unbind(id, device, now);
+        }
+        self.domain.commits.forget(id);
+        self.actions.push_back(Pending::Close(id));
+    }
+
+    fn flushed(&mut self, id: ConnId) {
+        let Some(device) = self.conns.get(&id).and_then(|conn| conn.device) else {
+            return;
+        };
+        if let Some(link) = self
+            .domain
+            .devices
+            .get_mut(device)
+            .and_then(|d| d.link.as_mut())
+            && link.conn == id
+        {
+            link.pumping = false;
+            self.actions.push_back(Pending::Pump(device));
+        }
+    }
+
+    fn disconnected(&mut self, id: ConnId, now: Now) {
+        if let Some(conn) = self.conns.remove(&id) {
+            if let Some(device) = conn.device {
+                self.domain.unbind(id, device, now);
+            }
+            self.domain.commits.forget(id);
+        }
+    }
+
+    fn asked(&mut self, ask: AskId, request: Request, now: Now) {
+        let outcome = if self.stopping {
+            Err(Refusal::Busy)
+        } else {
+            match request {
+                Request::Notify(draft) => self.domain.notify(draft, ask, now),
+                Request::AddUser { name, password } => {
+                    self.domain.add_user(&name, password, ask, now)
+                }
+                Request::SetPassword { name, password } => {
+                    self.domain.set_password(&name, password, ask, now)
+                }
+                Request::RemoveUser { name } => self.domain.remove_user(&name, ask),
+            }
+        };
+        if let Err(refusal) = outcome {
+            self.actions.push_back(Pending::Answer(ask, Err(refusal)));
+        }
+    }
+
+    fn shutdown(&mut self, now: Now) {
+        self.stopping = true;
+        let open: Vec<ConnId> = self.conns.keys().copied().collect();
+        for id in open {
+            self.close(id, StreamError::SystemShutdown, now);
+        }
+    }
+
+    /// Turns the domain's effects into actions; closing one stream may cause effects of its own.
+    fn carry_out(&mut self, now: Now) {
+        while let Some(effect) = self.domain.effects.pop_front() {
+            match effect {
+                Effect::Close(id, error) => self.close(id, error, now),
+                Effect::Deliver(id, bytes) => {
+                    if self.conns.get(&id).is_some_and(|conn| !conn.closing) {
+                        self.actions.push_back(Pending::Shared(id, bytes));
+                    }
+                }
+                Effect::Pump(device) => self.actions.push_back(Pending::Pump(device)),
+                Effect::Finish(id, outcome) => self.finish(id, outcome, now),
+                Effect::Answer(ask, answer) => self.actions.push_back(Pending::Answer(ask, answer)),
+            }
+        }
+    }
+
+    fn finish(&mut self, id: ConnId, outcome: Result<(), StanzaError>, now: Now) {
+        let Some(conn) = self.conns.get_mut(&id).filter(|conn| !conn.closing) else {
+            return;
+        };
+        let mut out = Vec::new();
+        let mut host = Local {
+            domain: &mut self.domain,
+            conn: id,
+            peer: conn.peer,
+            device: &mut conn.device,
+            now,
+        };
+        let flow = conn.session.finish(outcome, &mut host, &mut out);
+        self.follow(id, flow, out, now);
+        if flow == Flow::Open {
+            self.actions.push_back(Pending::Resume(id));
+        }
+    }
+
+    /// Writes what a device can be sent now.
+    fn pump(&mut self, device: DeviceId, out: &mut Vec<u8>, now: Now) -> Option<Action> {
+        let link = self.domain.devices.get(device)?.link.as_ref()?;
+        if link.pumping {
+            return None;
+        }
+        let id = link.conn;
+        let conn = self.conns.get(&id).filter(|conn| !conn.closing)?;
+        let bound = conn.session.bound()?;
+        let start = out.len();
+        let more = self.domain.pump(device, bound, out, now);
+        if let Some(link) = self
+            .domain
+            .devices
+            .get_mut(device)
+            .and_then(|d| d.link.as_mut())
+        {
+            link.pumping = more;
+        }
+        self.look_again(id, now);
+        (out.len() > start).then_some(Action::Send {
+            conn: id,
+            tell: more,
+        })
     }
 }

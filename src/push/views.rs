@@ -2,7 +2,11 @@
 
 use std::net::IpAddr;
 
+use super::gateway::{Conn, Gateway};
 use super::notification::{DeliveryState, Notification};
+use super::store::StoreError;
+use crate::time::Now;
+use crate::xmpp::host::Show;
 
 /// Figures of the whole gateway.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,4 +87,147 @@ pub struct DeliveryView {
     pub state: DeliveryState,
     /// Seconds since 1970 when it was reached.
     pub at: u64,
+}
+
+impl Gateway {
+    /// Figures of the whole gateway.
+    #[must_use]
+    pub fn status(&self, now: Now) -> Status {
+        let domain = &self.domain;
+        Status {
+            users: domain.accounts.len(),
+            users_online: domain
+                .accounts
+                .iter()
+                .filter(|(name, _)| self.is_online(name))
+                .count(),
+            connections: self.conns.len(),
+            sessions: self
+                .conns
+                .values()
+                .filter(|conn| conn.device.is_some())
+                .count(),
+            waiting: domain.ledger.waiting(),
+            notifications: domain.ledger.len(),
+            dropped: domain.dropped,
+            uptime: u64::from(now.mono.seconds()),
+            trouble: domain.trouble.as_ref().map(ToString::to_string),
+        }
+    }
+
+    /// Users by name, `limit` of them from `skip` on; `online` keeps only those available, or only the
+    /// others.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn users(
+        &self,
+        online: Option<bool>,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<UserView>, StoreError> {
+        let mut users = Vec::new();
+        let accounts = self.domain.accounts.iter();
+        let wanted =
+            accounts.filter(|(name, _)| online.is_none_or(|on| on == self.is_online(name)));
+        for (name, account) in wanted.skip(skip).take(limit) {
+            let Some(record) = self.domain.store.account(name)? else {
+                continue;
+            };
+            let devices = account
+                .devices
+                .iter()
+                .filter_map(|id| self.domain.devices.get(*id));
+            users.push(UserView {
+                name: record.name,
+                online: self.is_online(name),
+                full_name: record.full_name,
+                email: record.email,
+                alias: record.alias,
+                tags: record.tags,
+                created: record.created,
+                waiting: devices.map(|device| device.queue.len()).sum(),
+            });
+        }
+        Ok(users)
+    }
+
+    fn is_online(&self, user: &str) -> bool {
+        let devices = self.domain.accounts.devices(user).iter();
+        devices
+            .filter_map(|id| self.domain.devices.get(*id))
+            .any(|device| device.is_available())
+    }
+
+    /// Open connections, newest first.
+    #[must_use]
+    pub fn sessions(&self, limit: usize, now: Now) -> Vec<SessionView> {
+        let mut conns: Vec<&Conn> = self.conns.values().map(Box::as_ref).collect();
+        conns.sort_by_key(|conn| std::cmp::Reverse(conn.opened));
+        let view = |conn: &Conn| {
+            let device = conn.device.and_then(|id| self.domain.devices.get(id));
+            let presence = device.and_then(|device| device.link.as_ref()?.presence);
+            let open_for = now.mono.since(conn.opened).as_secs();
+            SessionView {
+                user: device
+                    .map(|device| device.account.to_string())
+                    .unwrap_or_default(),
+                resource: device
+                    .and_then(|device| device.resource.as_ref().map(ToString::to_string))
+                    .unwrap_or_default(),
+                status: if device.is_some() {
+                    "AUTHENTICATED"
+                } else {
+                    "CONNECTED"
+                },
+                presence: presence.map_or("Offline", word),
+                peer: conn.peer,
+                created: now.wall.seconds().saturating_sub(open_for),
+            }
+        };
+        conns.into_iter().take(limit).map(view).collect()
+    }
+
+    /// Notifications, newest first, each with at most `devices` of its deliveries.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn notifications(
+        &self,
+        limit: usize,
+        devices: usize,
+    ) -> Result<Vec<NotificationView>, StoreError> {
+        let mut views = Vec::new();
+        for id in self.domain.ledger.newest_first().take(limit) {
+            let Some(notification) = self.domain.store.notification(id)? else {
+                continue;
+            };
+            let receipts = self.domain.ledger.receipts(id).iter().take(devices);
+            let deliveries = receipts.map(|receipt| DeliveryView {
+                device: self
+                    .domain
+                    .devices
+                    .get(receipt.device)
+                    .map_or_else(|| "(forgotten)".to_owned(), |device| device.label()),
+                state: receipt.state,
+                at: receipt.at(),
+            });
+            views.push(NotificationView {
+                notification,
+                deliveries: deliveries.collect(),
+            });
+        }
+        Ok(views)
+    }
+}
+
+/// androidpn's word for an availability.
+fn word(show: Show) -> &'static str {
+    match show {
+        Show::Online => "Online",
+        Show::Away => "Away",
+        Show::Chat => "Chat",
+        Show::DoNotDisturb => "Do Not Disturb",
+        Show::ExtendedAway => "eXtended Away",
+    }
 }

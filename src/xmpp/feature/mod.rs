@@ -1,1 +1,13 @@
 //! One feature, one file: each starts with its specification and exports its rows of the router's table.
+
+pub mod auth;
+pub mod bind;
+pub mod confirm;
+pub mod disco;
+pub mod labels;
+pub mod message;
+pub mod notification;
+pub mod ping;
+pub mod presence;
+pub mod register;
+pub mod roster;

@@ -1,0 +1,165 @@
+//! Devices: one resource of one account each, the queue that waits for it, and its connection while it has
+//! one.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use super::event::ConnId;
+use super::notification::NotificationId;
+use super::store::DeviceId;
+use crate::time::Instant;
+use crate::xmpp::host::Show;
+
+/// A device.
+#[derive(Debug)]
+pub struct Device {
+    /// Local part of its account.
+    pub account: Rc<str>,
+    /// Its resource; `None` while the account waits for its first device.
+    pub resource: Option<Rc<str>>,
+    /// Whether the store knows it.
+    pub stored: bool,
+    /// Whether it has ever been available under its resource.
+    pub seen: bool,
+    /// Seconds since 1970 when it was last available, as far as the store knows.
+    pub last_seen: u64,
+    /// What it has not acknowledged, oldest first.
+    pub queue: VecDeque<NotificationId>,
+    /// Its connection.
+    pub link: Option<Box<Link>>,
+}
+
+/// A device's connection.
+#[derive(Debug)]
+pub struct Link {
+    /// The connection.
+    pub conn: ConnId,
+    /// What it has announced; `None` while it wants nothing.
+    pub presence: Option<Show>,
+    /// How many of the queue's oldest have been written to this connection.
+    pub in_flight: usize,
+    /// The ping that has not been answered.
+    pub ping: Option<Ping>,
+    /// Pings sent on this connection, to give each its id.
+    pub pings: u32,
+    /// More will be written when the socket has taken what it has.
+    pub pumping: bool,
+}
+
+/// A ping that has not been answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Ping {
+    /// Number of the ping on its connection.
+    pub number: u32,
+    /// How many of the queue's oldest were written before it: the answer acknowledges them.
+    pub covers: usize,
+    /// When it was sent.
+    pub at: Instant,
+    /// Whether any byte has come from the phone since.
+    pub heard_since: bool,
+}
+
+impl Device {
+    /// Whether the device is connected and wants pushes.
+    #[must_use]
+    pub fn is_available(&self) -> bool {
+        self.link
+            .as_ref()
+            .is_some_and(|link| link.presence.is_some())
+    }
+
+    /// Takes a notification out of the queue; false if it was not in it.
+    pub fn dequeue(&mut self, id: NotificationId) -> bool {
+        let Some(position) = self.queue.iter().position(|queued| *queued == id) else {
+            return false;
+        };
+        self.queue.remove(position);
+        if self.queue.is_empty() {
+            // Most queues are empty most of the time; an empty one costs nothing.
+            self.queue = VecDeque::new();
+        }
+        if let Some(link) = &mut self.link {
+            if position < link.in_flight {
+                link.in_flight -= 1;
+            }
+            if let Some(ping) = &mut link.ping
+                && position < ping.covers
+            {
+                ping.covers -= 1;
+            }
+        }
+        true
+    }
+
+    /// Puts a notification where its age puts it.
+    pub fn enqueue(&mut self, id: NotificationId) {
+        let position = self.queue.partition_point(|queued| *queued < id);
+        // What is in flight stays in front: order on the wire is never rewritten.
+        let position = position.max(self.link.as_ref().map_or(0, |link| link.in_flight));
+        self.queue.insert(position, id);
+    }
+
+    /// `user/resource`, or `user` while no resource has come.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match &self.resource {
+            Some(resource) => format!("{}/{resource}", self.account),
+            None => self.account.to_string(),
+        }
+    }
+}
+
+/// All devices.
+#[derive(Debug, Default)]
+pub struct Devices {
+    by_id: BTreeMap<DeviceId, Device>,
+    newest: u32,
+}
+
+impl Devices {
+    /// A number no device has had.
+    pub fn fresh_id(&mut self) -> DeviceId {
+        self.newest = self.newest.saturating_add(1);
+        DeviceId(self.newest)
+    }
+
+    /// Adds a device without a connection or a queue.
+    pub fn insert(
+        &mut self,
+        id: DeviceId,
+        account: Rc<str>,
+        resource: Option<Rc<str>>,
+    ) -> &mut Device {
+        self.newest = self.newest.max(id.0);
+        self.by_id.entry(id).or_insert(Device {
+            account,
+            resource,
+            stored: false,
+            seen: false,
+            last_seen: 0,
+            queue: VecDeque::new(),
+            link: None,
+        })
+    }
+
+    /// Forgets a device.
+    pub fn remove(&mut self, id: DeviceId) -> Option<Device> {
+        self.by_id.remove(&id)
+    }
+
+    /// A device.
+    #[must_use]
+    pub fn get(&self, id: DeviceId) -> Option<&Device> {
+        self.by_id.get(&id)
+    }
+
+    /// A device.
+    pub fn get_mut(&mut self, id: DeviceId) -> Option<&mut Device> {
+        self.by_id.get_mut(&id)
+    }
+
+    /// All devices in the order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (DeviceId, &Device)> {
+        self.by_id.iter().map(|(id, device)| (*id, device))
+    }
+}

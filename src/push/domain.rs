@@ -1,0 +1,235 @@
+//! Accounts, devices, ledger and store together: everything but the streams.
+//!
+//! What has to happen on connections or towards senders leaves as [`Effect`]s, which the gateway carries
+//! out after every event. The rules live in the files beside this one: `registration.rs`, `presence.rs`
+//! and `delivery.rs` each add their part to [`Domain`].
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use super::accounts::Accounts;
+use super::commits::{Commits, Then, Waiter};
+use super::devices::Devices;
+use super::event::{Answer, AskId, ConnId};
+use super::ledger::Ledger;
+use super::loading::Loading;
+use super::notification::NotificationId;
+use super::store::{Change, Device, DeviceId, Store, StoreError, Urgency};
+use crate::config::{Config, Registration};
+use crate::time::Now;
+use crate::xmpp::error::{StanzaError, StreamError};
+use crate::xmpp::feature::notification::Push;
+
+/// Something the gateway has to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// End a stream.
+    Close(ConnId, StreamError),
+    /// Write a stanza.
+    Deliver(ConnId, Rc<[u8]>),
+    /// See what a device can be sent.
+    Pump(DeviceId),
+    /// Tell a connection what became of the request that waited for the disk.
+    Finish(ConnId, Result<(), StanzaError>),
+    /// Tell a sender.
+    Answer(AskId, Answer),
+}
+
+/// Fills a buffer with random bytes; the edge's comes from the operating system.
+pub type Entropy = Box<dyn FnMut(&mut [u8])>;
+
+/// Everything but the streams.
+pub struct Domain {
+    pub(super) config: Rc<Config>,
+    pub(super) store: Box<dyn Store>,
+    pub(super) entropy: Entropy,
+    pub(super) accounts: Accounts,
+    pub(super) devices: Devices,
+    pub(super) ledger: Ledger,
+    pub(super) commits: Commits,
+    pub(super) effects: VecDeque<Effect>,
+    /// Changes nobody waits for, gathered during one event.
+    pub(super) receipts: Vec<Change>,
+    /// The push that was serialised last: a broadcast needs it once per device.
+    pub(super) prepared: Option<(NotificationId, Push)>,
+    pub(super) newest: Option<NotificationId>,
+    pub(super) dropped: u64,
+    /// Why the store refused the last request, until one succeeds.
+    pub(super) trouble: Option<StoreError>,
+    own_name: Rc<str>,
+}
+
+impl Domain {
+    /// Everything the store holds.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn load(
+        config: Rc<Config>,
+        store: Box<dyn Store>,
+        entropy: Entropy,
+        now: Now,
+    ) -> Result<Self, StoreError> {
+        let mut loading = Loading::default();
+        store.load(&mut |row| loading.take(row, now))?;
+        let mut domain = Self {
+            own_name: config.server.domain.as_str().into(),
+            config,
+            store,
+            entropy,
+            newest: loading.ledger.newest(),
+            accounts: loading.accounts,
+            devices: loading.devices,
+            ledger: loading.ledger,
+            receipts: loading.repairs,
+            commits: Commits::default(),
+            effects: VecDeque::new(),
+            prepared: None,
+            dropped: 0,
+            trouble: None,
+        };
+        domain.give_every_account_a_device();
+        domain.submit_receipts();
+        Ok(domain)
+    }
+
+    /// Every account has a device from its registration on; one whose record was damaged gets another.
+    fn give_every_account_a_device(&mut self) {
+        let without: Vec<Rc<str>> = self
+            .accounts
+            .iter()
+            .filter(|(_, account)| account.devices.is_empty())
+            .map(|(name, _)| Rc::clone(name))
+            .collect();
+        for name in without {
+            let id = self.devices.fresh_id();
+            self.receipts
+                .push(Change::PutDevice(waiting_device(id, &name)));
+            self.add_device(id, &name, None).stored = true;
+        }
+    }
+
+    /// Adds a device to an account, in memory.
+    pub(super) fn add_device(
+        &mut self,
+        id: DeviceId,
+        account: &Rc<str>,
+        resource: Option<Rc<str>>,
+    ) -> &mut super::devices::Device {
+        if let Some(entry) = self.accounts.get_mut(account) {
+            // One place exactly: most accounts have one device for good.
+            if entry.devices.is_empty() {
+                entry.devices.reserve_exact(1);
+            }
+            entry.devices.push(id);
+        }
+        self.devices.insert(id, Rc::clone(account), resource)
+    }
+
+    /// Sends a batch to the disk; `then` takes effect and `waiter` is told when it is durable.
+    pub(super) fn submit(&mut self, changes: Vec<Change>, then: Then, waiter: Waiter) {
+        let ticket = self.commits.add(then, waiter);
+        self.store.submit(ticket, changes, Urgency::Now);
+    }
+
+    /// Sends the changes nobody waits for; to be called at the end of every event.
+    pub(super) fn submit_receipts(&mut self) {
+        if !self.receipts.is_empty() {
+            let changes = std::mem::take(&mut self.receipts);
+            let ticket = self.commits.add(Then::Nothing, Waiter::Nobody);
+            self.store.submit(ticket, changes, Urgency::Soon);
+        }
+    }
+
+    /// A shared copy of a domain name.
+    pub(super) fn domain_name(&self, name: &str) -> Rc<str> {
+        if *self.own_name == *name {
+            Rc::clone(&self.own_name)
+        } else {
+            name.into()
+        }
+    }
+
+    /// Whether a domain is one of this server's names for itself; any address literal is.
+    pub(super) fn is_own_domain(&self, name: &str) -> bool {
+        *name == *self.own_name
+            || self.config.server.aliases.iter().any(|alias| alias == name)
+            || name == "localhost"
+            || name
+                .trim_start_matches('[')
+                .trim_end_matches(']')
+                .parse::<IpAddr>()
+                .is_ok()
+    }
+
+    /// Whether `peer` may register (`xmpp.registration`).
+    pub(super) fn may_register(&self, peer: IpAddr) -> bool {
+        match self.config.xmpp.registration {
+            Registration::Open => true,
+            Registration::Closed => false,
+            Registration::Lan => is_local(peer),
+        }
+    }
+
+    /// Takes over a configuration that was read again.
+    pub(super) fn configure(&mut self, config: Rc<Config>) {
+        self.own_name = config.server.domain.as_str().into();
+        self.config = config;
+        self.prepared = None;
+    }
+
+    /// Random bits.
+    pub(super) fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        (self.entropy)(&mut bytes);
+        bytes
+    }
+}
+
+/// The record of a device that waits for its account's first resource.
+pub(super) fn waiting_device(id: DeviceId, account: &str) -> Device {
+    Device {
+        id,
+        account: account.to_owned(),
+        resource: None,
+        last_seen: 0,
+    }
+}
+
+/// Loopback, private and link-local addresses: what a LAN is made of.
+fn is_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(v4) => is_local(IpAddr::V4(v4)),
+            None => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_local;
+
+    #[test]
+    fn what_a_lan_is_made_of() {
+        for (address, local) in [
+            ("127.0.0.1", true),
+            ("10.1.2.3", true),
+            ("172.31.0.1", true),
+            ("192.168.1.1", true),
+            ("169.254.7.7", true),
+            ("::1", true),
+            ("fe80::1", true),
+            ("fd00::1", true),
+            ("::ffff:192.168.1.7", true),
+            ("8.8.8.8", false),
+            ("172.32.0.1", false),
+            ("2001:db8::1", false),
+            ("::ffff:8.8.8.8", false),
+        ] {
+            assert_eq!(is_local(address.parse().unwrap()), local, "{address}");
+        }
+    }
+}

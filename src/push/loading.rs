@@ -1,0 +1,72 @@
+//! What the store holds, put back into memory at start.
+
+use std::rc::Rc;
+
+use super::accounts::Accounts;
+use super::devices::Devices;
+use super::ledger::Ledger;
+use super::notification::DeliveryState;
+use super::store::{Change, Delivery, Device, Row};
+use crate::time::Now;
+
+/// Memory while it is being filled, in the order of [`super::store::Store::load`].
+#[derive(Debug, Default)]
+pub struct Loading {
+    /// All accounts.
+    pub accounts: Accounts,
+    /// All devices of those accounts.
+    pub devices: Devices,
+    /// All notifications and how far they got.
+    pub ledger: Ledger,
+    /// What the store should forget, because it belongs to nothing.
+    pub repairs: Vec<Change>,
+}
+
+impl Loading {
+    /// Takes in one row.
+    pub fn take(&mut self, row: Row, now: Now) {
+        match row {
+            Row::Account(account) => {
+                self.accounts.put(&account);
+            }
+            Row::Device(record) => self.device(record),
+            Row::Notification(id) => self.ledger.enter_durable(id),
+            Row::Delivery(delivery) => self.delivery(delivery, now),
+        }
+    }
+
+    fn device(&mut self, record: Device) {
+        let Some((name, _)) = self.accounts.get(&record.account) else {
+            self.repairs.push(Change::DeleteDevice(record.id));
+            return;
+        };
+        let name = Rc::clone(name);
+        let resource: Option<Rc<str>> = record.resource.map(|resource| resource.as_str().into());
+        if let Some(account) = self.accounts.get_mut(&name) {
+            account.devices.reserve_exact(1);
+            account.devices.push(record.id);
+        }
+        let device = self.devices.insert(record.id, name, resource);
+        device.stored = true;
+        device.seen = device.resource.is_some();
+        device.last_seen = record.last_seen;
+    }
+
+    /// What was written to a connection before the stop may never have been read: it waits again.
+    fn delivery(&mut self, mut delivery: Delivery, now: Now) {
+        let device = self.devices.get_mut(delivery.device);
+        if delivery.state.is_waiting() {
+            delivery.state = DeliveryState::Queued;
+            if device.is_none() {
+                delivery.state = DeliveryState::Dropped;
+                delivery.at = now.wall.seconds();
+            }
+        }
+        if self.ledger.restore(&delivery)
+            && delivery.state.is_waiting()
+            && let Some(device) = device
+        {
+            device.queue.push_back(delivery.notification);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The server as one connection sees it: floor 0's port, answered by the domain.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use minidom::Element;
+
+use super::commits::Waiter;
+use super::domain::{Domain, Effect};
+use super::event::ConnId;
+use super::notification::DeliveryState;
+use super::store::DeviceId;
+use crate::config::Config;
+use crate::time::Now;
+use crate::xmpp::error::StanzaError;
+use crate::xmpp::host::{AccountChange, Host, Registration, Show};
+use crate::xmpp::jid::Jid;
+use crate::xmpp::stanza;
+
+/// One connection's view of the domain, made anew for every event.
+pub struct Local<'a> {
+    /// Everything but the streams.
+    pub domain: &'a mut Domain,
+    /// The connection.
+    pub conn: ConnId,
+    /// Where it comes from.
+    pub peer: IpAddr,
+    /// The device that is logged in on it.
+    pub device: &'a mut Option<DeviceId>,
+    /// When the event happened.
+    pub now: Now,
+}
+
+impl Local<'_> {
+    fn user(&self) -> Result<Rc<str>, StanzaError> {
+        let device = self.device.and_then(|id| self.domain.devices.get(id));
+        device
+            .map(|device| Rc::clone(&device.account))
+            .ok_or(StanzaError::NotAuthorized)
+    }
+}
+
+impl Host for Local<'_> {
+    fn config(&self) -> &Config {
+        &self.domain.config
+    }
+
+    fn domain_name(&mut self, domain: &str) -> Rc<str> {
+        self.domain.domain_name(domain)
+    }
+
+    fn is_own_domain(&self, domain: &str) -> bool {
+        self.domain.is_own_domain(domain)
+    }
+
+    fn may_register(&self) -> bool {
+        self.domain.may_register(self.peer)
+    }
+
+    fn password(&self, user: &str) -> Result<Option<String>, StanzaError> {
+        // The account in memory decides: what the disk has may be on its way out.
+        if self.domain.accounts.get(user).is_none() {
+            return Ok(None);
+        }
+        Ok(self.domain.account(user)?.map(|account| account.password))
+    }
+
+    fn bind(&mut self, user: &str, resource: &str) -> Result<(Rc<str>, Rc<str>), StanzaError> {
+        let (device, user, resource) = self.domain.bind(self.conn, user, resource)?;
+        log::debug!("c{}: {user}/{resource} logged in", self.conn.0);
+        *self.device = Some(device);
+        Ok((user, resource))
+    }
+
+    fn register(&mut self, registration: Registration) -> Result<bool, StanzaError> {
+        self.domain
+            .register(registration, Waiter::Conn(self.conn), self.now)
+    }
+
+    fn registered_fields(&self) -> Result<(String, String), StanzaError> {
+        let account = self
+            .domain
+            .account(&self.user()?)?
+            .ok_or(StanzaError::ItemNotFound)?;
+        Ok((account.email, account.full_name))
+    }
+
+    fn change_account(&mut self, change: AccountChange) -> Result<(), StanzaError> {
+        let user = self.user()?;
+        self.domain
+            .change_account(&user, change, Waiter::Conn(self.conn), self.now)
+    }
+
+    fn remove_account(&mut self) -> Result<(), StanzaError> {
+        let user = self.user()?;
+        self.domain.remove_account(&user, Waiter::Conn(self.conn))
+    }
+
+    fn available(&mut self, show: Show) {
+        if let Some(device) = *self.device {
+            self.domain.available(device, show, self.now);
+        }
+    }
+
+    fn unavailable(&mut self) {
+        if let Some(device) = *self.device {
+            self.domain.unavailable(device);
+        }
+    }
+
+    fn confirmed(&mut self, id: &str) {
+        if let (Some(device), Ok(notification)) = (*self.device, id.parse()) {
+            self.domain
+                .settle(device, notification, DeliveryState::Confirmed, self.now);
+        }
+    }
+
+    fn answered(&mut self, id: &str, result: bool) {
+        if let Some(device) = *self.device {
+            self.domain.answered(device, id, result, self.now);
+        }
+    }
+
+    /// RFC 6121 §8.5: a full JID names one session, a bare JID all available ones.
+    fn deliver(&mut self, to: &Jid, stanza: &Element) -> bool {
+        let Some(user) = &to.local else {
+            return false;
+        };
+        let devices = self.domain.accounts.devices(user).iter();
+        let sessions: Vec<ConnId> = devices
+            .filter_map(|id| self.domain.devices.get(*id))
+            .filter(|device| match &to.resource {
+                Some(resource) => device.resource.as_deref() == Some(resource),
+                None => device.is_available(),
+            })
+            .filter_map(|device| device.link.as_ref().map(|link| link.conn))
+            .collect();
+        if sessions.is_empty() {
+            return false;
+        }
+        let mut bytes = Vec::new();
+        stanza::write(stanza.clone(), &mut bytes);
+        let bytes: Rc<[u8]> = bytes.into();
+        for conn in sessions {
+            self.domain
+                .effects
+                .push_back(Effect::Deliver(conn, Rc::clone(&bytes)));
+        }
+        true
+    }
+}

@@ -1,0 +1,210 @@
+//! Who is connected and who is available: sessions take devices, and devices outlive sessions.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::devices::Link;
+use super::domain::{Domain, Effect};
+use super::event::ConnId;
+use super::notification::{DeliveryState, NotificationId};
+use super::store::{Change, Delivery, Device, DeviceId};
+use crate::limits;
+use crate::time::Now;
+use crate::xmpp::error::{StanzaError, StreamError};
+use crate::xmpp::host::Show;
+
+/// How far `last_seen` on disk may lag behind: it is worth no write of its own.
+const LAST_SEEN_LAG: u64 = 86_400;
+
+impl Domain {
+    /// Makes `conn` the session of `user/resource`; an older one ends with a conflict.
+    pub(super) fn bind(
+        &mut self,
+        conn: ConnId,
+        user: &str,
+        resource: &str,
+    ) -> Result<(DeviceId, Rc<str>, Rc<str>), StanzaError> {
+        let Some((user, _)) = self.accounts.get(user) else {
+            return Err(StanzaError::NotAuthorized);
+        };
+        let user = Rc::clone(user);
+        let id = self.device_for(&user, resource);
+        let device = self
+            .devices
+            .get_mut(id)
+            .ok_or(StanzaError::InternalServerError)?;
+        let resource = Rc::clone(device.resource.get_or_insert_with(|| Rc::from(resource)));
+        let link = Link {
+            conn,
+            presence: None,
+            in_flight: 0,
+            ping: None,
+            pings: 0,
+            pumping: false,
+        };
+        if let Some(old) = device.link.replace(Box::new(link)) {
+            self.effects
+                .push_back(Effect::Close(old.conn, StreamError::Conflict));
+        }
+        Ok((id, user, resource))
+    }
+
+    /// The device of that resource; else the one that waits for a first resource; else a fresh one.
+    fn device_for(&mut self, user: &Rc<str>, resource: &str) -> DeviceId {
+        let own = self.accounts.devices(user);
+        let with = |wanted: Option<&str>| {
+            own.iter().copied().find(|id| {
+                self.devices
+                    .get(*id)
+                    .is_some_and(|device| device.resource.as_deref() == wanted)
+            })
+        };
+        if let Some(id) = with(Some(resource)).or_else(|| with(None)) {
+            return id;
+        }
+        let id = self.devices.fresh_id();
+        self.add_device(id, user, Some(resource.into()));
+        id
+    }
+
+    /// The connection is gone. Only a device that still has this very connection is affected: a newer
+    /// session of the same full JID stays.
+    pub(super) fn unbind(&mut self, conn: ConnId, id: DeviceId, now: Now) {
+        let Some(device) = self.devices.get_mut(id) else {
+            return;
+        };
+        if device.link.as_ref().is_none_or(|link| link.conn != conn) {
+            return;
+        }
+        device.link = None;
+        if device.seen {
+            let seconds = now.wall.seconds();
+            if seconds > device.last_seen.saturating_add(LAST_SEEN_LAG) {
+                device.last_seen = seconds;
+                self.put_device(id);
+            }
+        } else if device.stored {
+            device.resource = None;
+        } else {
+            let account = Rc::clone(&device.account);
+            self.devices.remove(id);
+            if let Some(account) = self.accounts.get_mut(&account) {
+                account.devices.retain(|own| *own != id);
+            }
+        }
+    }
+
+    /// The device can be reached from now on.
+    pub(super) fn available(&mut self, id: DeviceId, show: Show, now: Now) {
+        let Some(device) = self.devices.get_mut(id) else {
+            return;
+        };
+        let Some(link) = &mut device.link else {
+            return;
+        };
+        link.presence = Some(show);
+        if !device.seen {
+            device.seen = true;
+            device.last_seen = now.wall.seconds();
+            let fresh = !device.stored;
+            device.stored = true;
+            let account = Rc::clone(&device.account);
+            if fresh {
+                self.inherit(id, &account, now);
+                self.forget_long_away(&account, now);
+            }
+            self.put_device(id);
+        }
+        self.effects.push_back(Effect::Pump(id));
+    }
+
+    /// The device is connected but does not want anything.
+    pub(super) fn unavailable(&mut self, id: DeviceId) {
+        if let Some(link) = self
+            .devices
+            .get_mut(id)
+            .and_then(|device| device.link.as_mut())
+        {
+            link.presence = None;
+        }
+    }
+
+    /// A device never seen before gets what no device of its account has acknowledged: to its user it is
+    /// the next one to come online.
+    fn inherit(&mut self, id: DeviceId, account: &Rc<str>, now: Now) {
+        let siblings: Vec<DeviceId> = self
+            .accounts
+            .devices(account)
+            .iter()
+            .copied()
+            .filter(|own| *own != id)
+            .collect();
+        let waiting: BTreeSet<NotificationId> = siblings
+            .iter()
+            .filter_map(|sibling| self.devices.get(*sibling))
+            .flat_map(|sibling| sibling.queue.iter().copied())
+            .collect();
+        for notification in waiting {
+            let read = siblings.iter().any(|sibling| {
+                matches!(
+                    self.ledger.state(notification, *sibling),
+                    Some(DeliveryState::Acknowledged | DeliveryState::Confirmed)
+                )
+            });
+            let delivery = Delivery {
+                notification,
+                device: id,
+                state: DeliveryState::Queued,
+                at: now.wall.seconds(),
+            };
+            if !read && self.ledger.restore(&delivery) {
+                self.receipts.push(Change::PutDelivery(delivery));
+                if let Some(device) = self.devices.get_mut(id) {
+                    device.enqueue(notification);
+                }
+            }
+        }
+    }
+
+    /// Keeps the number of remembered devices bounded: the one away longest goes.
+    fn forget_long_away(&mut self, account: &Rc<str>, now: Now) {
+        let away: Vec<(u64, DeviceId)> = self
+            .accounts
+            .devices(account)
+            .iter()
+            .filter_map(|id| self.devices.get(*id).map(|device| (*id, device)))
+            .filter(|(_, device)| device.link.is_none())
+            .map(|(id, device)| (device.last_seen, id))
+            .collect();
+        if away.len() <= limits::DEVICES_AWAY {
+            return;
+        }
+        let Some((_, id)) = away.into_iter().min() else {
+            return;
+        };
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.devices.retain(|own| *own != id);
+        }
+        if let Some(device) = self.devices.remove(id) {
+            log::warn!(
+                "forgot device {:?}, away longest of its account",
+                device.label()
+            );
+            for notification in device.queue {
+                self.drop_delivery(notification, id, now);
+            }
+        }
+        self.receipts.push(Change::DeleteDevice(id));
+    }
+
+    fn put_device(&mut self, id: DeviceId) {
+        if let Some(device) = self.devices.get(id) {
+            self.receipts.push(Change::PutDevice(Device {
+                id,
+                account: device.account.to_string(),
+                resource: device.resource.as_ref().map(ToString::to_string),
+                last_seen: device.last_seen,
+            }));
+        }
+    }
+}

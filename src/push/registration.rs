@@ -1,0 +1,249 @@
+//! Accounts come, change and go: from phones in-band, from the administrator through the API.
+
+use std::rc::Rc;
+
+use super::commits::{Then, Waiter};
+use super::domain::{Domain, Effect, waiting_device};
+use super::event::{AskId, Refusal};
+use super::notification::{DeliveryState, Target};
+use super::store::{Account, Change};
+use crate::limits;
+use crate::time::Now;
+use crate::xmpp::error::{StanzaError, StreamError};
+use crate::xmpp::host::{AccountChange, Registration};
+use crate::xmpp::jid;
+
+impl Domain {
+    /// Registers an account for a phone. `Ok(false)` if it exists with this very password.
+    pub(super) fn register(
+        &mut self,
+        registration: Registration,
+        waiter: Waiter,
+        now: Now,
+    ) -> Result<bool, StanzaError> {
+        if let Some((account, device)) = self.commits.registering(&registration.user) {
+            // Some clients connect twice at once: the second waits for the disk like the first.
+            if account.password != registration.password {
+                return Err(StanzaError::Conflict);
+            }
+            let (account, device) = (account.clone(), device);
+            let changes = vec![
+                Change::PutAccount(account.clone()),
+                Change::PutDevice(waiting_device(device, &account.name)),
+            ];
+            self.submit(changes, Then::Registered { account, device }, waiter);
+            return Ok(true);
+        }
+        if self.accounts.get(&registration.user).is_some() {
+            return Ok(false);
+        }
+        if self.accounts.len() >= limits::ACCOUNTS || self.commits.is_full() {
+            return Err(StanzaError::ResourceConstraint);
+        }
+        let seconds = now.wall.seconds();
+        let account = Account {
+            name: registration.user,
+            password: registration.password,
+            full_name: registration.name,
+            email: registration.email,
+            created: seconds,
+            updated: seconds,
+            ..Account::default()
+        };
+        let device = self.devices.fresh_id();
+        let changes = vec![
+            Change::PutAccount(account.clone()),
+            Change::PutDevice(waiting_device(device, &account.name)),
+        ];
+        self.submit(changes, Then::Registered { account, device }, waiter);
+        Ok(true)
+    }
+
+    /// Replaces fields of an account.
+    pub(super) fn change_account(
+        &mut self,
+        user: &str,
+        change: AccountChange,
+        waiter: Waiter,
+        now: Now,
+    ) -> Result<(), StanzaError> {
+        if self.commits.is_full() || self.commits.touches(user) {
+            return Err(StanzaError::ResourceConstraint);
+        }
+        let mut account = self.account(user)?.ok_or(StanzaError::ItemNotFound)?;
+        let AccountChange {
+            password,
+            email,
+            name,
+            alias,
+            tags,
+        } = change;
+        account.password = password.unwrap_or(account.password);
+        account.email = email.unwrap_or(account.email);
+        account.full_name = name.unwrap_or(account.full_name);
+        account.alias = alias.unwrap_or(account.alias);
+        account.tags = tags.unwrap_or(account.tags);
+        account.updated = now.wall.seconds();
+        self.submit(
+            vec![Change::PutAccount(account.clone())],
+            Then::Changed { account },
+            waiter,
+        );
+        Ok(())
+    }
+
+    /// Removes an account with its devices.
+    pub(super) fn remove_account(&mut self, user: &str, waiter: Waiter) -> Result<(), StanzaError> {
+        if self.accounts.get(user).is_none() {
+            return Err(StanzaError::ItemNotFound);
+        }
+        if self.commits.is_full() || self.commits.touches(user) {
+            return Err(StanzaError::ResourceConstraint);
+        }
+        let mut changes = vec![Change::DeleteAccount(user.to_owned())];
+        changes.extend(
+            self.accounts
+                .devices(user)
+                .iter()
+                .map(|id| Change::DeleteDevice(*id)),
+        );
+        self.submit(
+            changes,
+            Then::Removed {
+                user: user.to_owned(),
+            },
+            waiter,
+        );
+        Ok(())
+    }
+
+    /// An account's record.
+    pub(super) fn account(&self, user: &str) -> Result<Option<Account>, StanzaError> {
+        self.store.account(user).map_err(|error| {
+            log::error!("cannot read account {user:?}: {error}");
+            StanzaError::InternalServerError
+        })
+    }
+
+    /// The account exists: it can log in from now on.
+    pub(super) fn registered(&mut self, account: &Account, device: super::store::DeviceId) {
+        let name = self.accounts.put(account);
+        if self.devices.get(device).is_none() && self.accounts.devices(&name).is_empty() {
+            self.add_device(device, &name, None).stored = true;
+            log::info!("registered {:?}", account.name);
+        }
+    }
+
+    /// The account has these labels.
+    pub(super) fn changed(&mut self, account: &Account) {
+        if self.accounts.get(&account.name).is_some() {
+            self.accounts.put(account);
+        }
+    }
+
+    /// The account is gone: its sessions end, what waited for it is recorded as dropped.
+    pub(super) fn removed(&mut self, user: &str, now: Now) {
+        for id in self.accounts.remove(user) {
+            let Some(device) = self.devices.remove(id) else {
+                continue;
+            };
+            for notification in &device.queue {
+                let at = now.wall.seconds();
+                let state = DeliveryState::Dropped;
+                if let Some(delivery) = self.ledger.mark(*notification, id, state, at) {
+                    self.dropped += 1;
+                    self.receipts.push(Change::PutDelivery(delivery));
+                }
+            }
+            if let Some(link) = device.link {
+                self.effects
+                    .push_back(Effect::Close(link.conn, StreamError::NotAuthorized));
+            }
+        }
+        log::info!("removed {user:?}");
+    }
+
+    /// Registers an account for the administrator.
+    pub(super) fn add_user(
+        &mut self,
+        name: &str,
+        password: String,
+        ask: AskId,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let user = local_part(name)?;
+        check_password(&password)?;
+        if self.accounts.get(&user).is_some() || self.commits.registering(&user).is_some() {
+            return Err(Refusal::Taken);
+        }
+        let registration = Registration {
+            user,
+            password,
+            ..Registration::default()
+        };
+        self.register(registration, Waiter::Ask(ask), now)
+            .map(|_| ())
+            .map_err(refusal)
+    }
+
+    /// Changes a password for the administrator.
+    pub(super) fn set_password(
+        &mut self,
+        name: &str,
+        password: String,
+        ask: AskId,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let user = self.known(name)?;
+        check_password(&password)?;
+        let change = AccountChange {
+            password: Some(password),
+            ..AccountChange::default()
+        };
+        self.change_account(&user, change, Waiter::Ask(ask), now)
+            .map_err(refusal)
+    }
+
+    /// Removes an account for the administrator.
+    pub(super) fn remove_user(&mut self, name: &str, ask: AskId) -> Result<(), Refusal> {
+        let user = self.known(name)?;
+        self.remove_account(&user, Waiter::Ask(ask))
+            .map_err(refusal)
+    }
+
+    fn known(&self, name: &str) -> Result<Rc<str>, Refusal> {
+        let user = local_part(name)?;
+        let found = self.accounts.get(&user).map(|(name, _)| Rc::clone(name));
+        found.ok_or(Refusal::Unknown(Target::User(user)))
+    }
+}
+
+fn local_part(name: &str) -> Result<String, Refusal> {
+    let why = "has to be letters, digits and signs without spaces or any of \"&'/:<>@";
+    jid::localpart(name).ok_or(Refusal::Invalid { field: "name", why })
+}
+
+fn check_password(password: &str) -> Result<(), Refusal> {
+    if password.trim().is_empty() {
+        return Err(Refusal::Invalid {
+            field: "password",
+            why: "is empty",
+        });
+    }
+    if password.len() > limits::PASSWORD {
+        return Err(Refusal::TooLong {
+            field: "password",
+            limit: limits::PASSWORD,
+        });
+    }
+    Ok(())
+}
+
+/// What an XMPP refusal is to an administrator.
+fn refusal(error: StanzaError) -> Refusal {
+    match error {
+        StanzaError::Conflict => Refusal::Taken,
+        StanzaError::ResourceConstraint => Refusal::Busy,
+        _ => Refusal::Failed,
+    }
+}

@@ -1,0 +1,121 @@
+//! What one connection may ask of the rest of the server: the port between floor 0 and floor 1.
+
+use std::rc::Rc;
+
+use minidom::Element;
+
+use super::error::StanzaError;
+use super::jid::Jid;
+use crate::config::Config;
+
+/// The server as one connection sees it. An implementation knows which connection it stands for.
+pub trait Host {
+    /// The effective configuration.
+    fn config(&self) -> &Config;
+
+    /// A shared copy of a domain name: most sessions use the same few.
+    fn domain_name(&mut self, domain: &str) -> Rc<str>;
+
+    /// Whether a domain is one of this server's names for itself.
+    fn is_own_domain(&self, domain: &str) -> bool;
+
+    /// Whether this connection's address may register an account (`xmpp.registration`).
+    fn may_register(&self) -> bool;
+
+    /// The clear password of a user, or `None` if there is no such user.
+    ///
+    /// # Errors
+    /// `internal-server-error` if the store cannot be read; never `not-authorized`, which would make an
+    /// androidpn client throw its identity away.
+    fn password(&self, user: &str) -> Result<Option<String>, StanzaError>;
+
+    /// Makes this connection the session of `user/resource`. An older session of that full JID ends with
+    /// `<conflict/>`. Returns shared copies of both parts.
+    ///
+    /// # Errors
+    /// The account is gone (`not-authorized`).
+    fn bind(&mut self, user: &str, resource: &str) -> Result<(Rc<str>, Rc<str>), StanzaError>;
+
+    /// Registers an account. `Ok(false)` if it exists with this very password, `Ok(true)` if the outcome
+    /// comes later (see [`Session::finish`](super::session::Session::finish)).
+    ///
+    /// # Errors
+    /// `conflict` if the name is taken, `resource-constraint` if there is no room.
+    fn register(&mut self, registration: Registration) -> Result<bool, StanzaError>;
+
+    /// What the bound user's account says: (e-mail, full name).
+    ///
+    /// # Errors
+    /// `internal-server-error` if the store cannot be read.
+    fn registered_fields(&self) -> Result<(String, String), StanzaError>;
+
+    /// Changes the bound user's account; the outcome comes later.
+    ///
+    /// # Errors
+    /// `internal-server-error` or `resource-constraint`.
+    fn change_account(&mut self, change: AccountChange) -> Result<(), StanzaError>;
+
+    /// Removes the bound user's account; the outcome comes later.
+    ///
+    /// # Errors
+    /// `resource-constraint`.
+    fn remove_account(&mut self) -> Result<(), StanzaError>;
+
+    /// The bound device can be reached from now on; what waits for it is delivered.
+    fn available(&mut self, show: Show);
+
+    /// The bound device is connected but does not want anything.
+    fn unavailable(&mut self);
+
+    /// The app has confirmed a notification, named by the text of its id.
+    fn confirmed(&mut self, id: &str);
+
+    /// The client has answered an IQ of ours: with a result (`true`) or an error.
+    fn answered(&mut self, id: &str, result: bool);
+
+    /// Delivers a stanza to the sessions `to` stands for; `false` if there are none.
+    fn deliver(&mut self, to: &Jid, stanza: &Element) -> bool;
+}
+
+/// What a phone sends to get an account (XEP-0077 §3.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registration {
+    /// Local part, already in its canonical form.
+    pub user: String,
+    /// Clear text.
+    pub password: String,
+    /// May be empty.
+    pub email: String,
+    /// May be empty.
+    pub name: String,
+}
+
+/// Fields of an account to replace; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountChange {
+    /// Clear text.
+    pub password: Option<String>,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// Full name.
+    pub name: Option<String>,
+    /// Name by which senders may address the user.
+    pub alias: Option<String>,
+    /// Words by which senders may address groups.
+    pub tags: Option<Vec<String>>,
+}
+
+/// Availability a phone announces (RFC 6121 §4.7.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// No `<show/>`.
+    Online,
+    /// `away`
+    Away,
+    /// `chat`
+    Chat,
+    /// `dnd`
+    DoNotDisturb,
+    /// `xa`
+    ExtendedAway,
+}

@@ -1,0 +1,386 @@
+//! RFC 6120 §4: the life of one client's stream, from its header to its end.
+//!
+//! ```text
+//! Opening --header--> Open --login--> Bound
+//!    any state --</stream:stream>, error, limit, shutdown--> Closed
+//! ```
+// Heads up! Read RFC 6120 §4 (streams) and protocol facts on closing before changing this file: a stock
+// androidpn client comes back only if a stream error precedes the close.
+
+use std::fmt;
+use std::rc::Rc;
+
+use minidom::Element;
+use minidom::element::escape;
+
+use super::error::{StanzaError, StreamError};
+use super::feature::{auth, message, presence, register};
+use super::host::Host;
+use super::router::{self, Context, Reply};
+use super::stanza::{self, attr};
+use super::stream::{Frame, Header, StreamReader};
+use super::{jid, ns};
+use crate::limits;
+
+/// The full JID of a logged-in session, in the very domain name its client uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// The name the client uses for this server.
+    pub domain: Rc<str>,
+    /// Local part.
+    pub user: Rc<str>,
+    /// Resource.
+    pub resource: Rc<str>,
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}/{}", self.user, self.domain, self.resource)
+    }
+}
+
+/// What the caller has to do after bytes have been taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Read on.
+    Open,
+    /// Do not read until [`Session::finish`] has been called.
+    Waiting,
+    /// Send what was written and close.
+    Close,
+}
+
+/// One client's stream.
+#[derive(Debug)]
+pub struct Session {
+    reader: StreamReader,
+    stream_id: u64,
+    state: State,
+    failures: u8,
+    waiting: Option<Box<Waiting>>,
+}
+
+#[derive(Debug)]
+enum State {
+    Opening,
+    Open { domain: Rc<str> },
+    Bound(Bound),
+    Closed,
+}
+
+/// A request that waits for the disk, and the bytes that came behind it.
+#[derive(Debug)]
+struct Waiting {
+    request: Element,
+    behind: Vec<u8>,
+}
+
+impl Session {
+    /// A stream of which no byte has come yet. `stream_id` must be hard to guess: digests depend on it.
+    #[must_use]
+    pub fn new(stream_id: u64) -> Self {
+        Self {
+            reader: StreamReader::new(limits::STANZA_BYTES_BEFORE_LOGIN),
+            stream_id,
+            state: State::Opening,
+            failures: 0,
+            waiting: None,
+        }
+    }
+
+    /// Who is logged in here, if anybody.
+    #[must_use]
+    pub fn bound(&self) -> Option<&Bound> {
+        match &self.state {
+            State::Bound(bound) => Some(bound),
+            _ => None,
+        }
+    }
+
+    /// Whether a request waits for the disk.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Takes in bytes; what there is to answer is appended to `out`.
+    pub fn feed(&mut self, mut bytes: &[u8], host: &mut dyn Host, out: &mut Vec<u8>) -> Flow {
+        loop {
+            if let Some(waiting) = &mut self.waiting {
+                waiting.behind.extend_from_slice(bytes);
+                return Flow::Waiting;
+            }
+            if matches!(self.state, State::Closed) {
+                return Flow::Close;
+            }
+            match self.reader.next(&mut bytes) {
+                Ok(None) => return Flow::Open,
+                Ok(Some(frame)) => self.frame(frame, host, out),
+                Err(error) => self.close(error, host, out),
+            }
+        }
+    }
+
+    /// The disk has answered the request that waited; reading goes on behind it.
+    pub fn finish(
+        &mut self,
+        outcome: Result<(), StanzaError>,
+        host: &mut dyn Host,
+        out: &mut Vec<u8>,
+    ) -> Flow {
+        let Some(waiting) = self.waiting.take() else {
+            return Flow::Open;
+        };
+        let to = self.peer_address(host);
+        match outcome {
+            Ok(()) => stanza::write(stanza::result(&waiting.request, &to, None), out),
+            Err(error) => stanza::write_error(&waiting.request, &to, error, out),
+        }
+        self.feed(&waiting.behind, host, out)
+    }
+
+    /// Ends the stream with an error, after a header of ours if none has been sent (RFC 6120 §4.9.1.2).
+    pub fn close(&mut self, error: StreamError, host: &mut dyn Host, out: &mut Vec<u8>) {
+        let state = std::mem::replace(&mut self.state, State::Closed);
+        self.waiting = None;
+        match state {
+            State::Closed => return,
+            State::Opening => {
+                let domain = host.config().server.domain.clone();
+                write_header(&domain, self.stream_id, "en", out);
+            }
+            State::Open { .. } | State::Bound(_) => {}
+        }
+        let condition = error.condition();
+        out.extend_from_slice(
+            format!(
+                "<stream:error><{condition} xmlns='{}'/></stream:error>",
+                ns::STREAMS
+            )
+            .as_bytes(),
+        );
+        out.extend_from_slice(b"</stream:stream>");
+    }
+
+    fn frame(&mut self, frame: Frame, host: &mut dyn Host, out: &mut Vec<u8>) {
+        match frame {
+            Frame::Header(header) => self.header(&header, host, out),
+            Frame::Stanza(stanza) => self.stanza(stanza, host, out),
+            Frame::End => {
+                self.state = State::Closed;
+                out.extend_from_slice(b"</stream:stream>");
+            }
+        }
+    }
+
+    /// RFC 6120 §4.7: any host name in `to` is this server, since it has led the client here.
+    fn header(&mut self, header: &Header, host: &mut dyn Host, out: &mut Vec<u8>) {
+        let domain = match header.to.as_deref().map(str::trim) {
+            None | Some("") => host.config().server.domain.clone(),
+            Some(to) => match jid::domain(to) {
+                Some(domain) => domain,
+                None => return self.close(StreamError::HostUnknown, host, out),
+            },
+        };
+        if let Some(version) = header.version.as_deref()
+            && version
+                .split('.')
+                .next()
+                .and_then(|major| major.parse::<u32>().ok())
+                .is_none()
+        {
+            return self.close(StreamError::UnsupportedVersion, host, out);
+        }
+        write_header(
+            &domain,
+            self.stream_id,
+            header.lang.as_deref().unwrap_or("en"),
+            out,
+        );
+        out.extend_from_slice(b"<stream:features>");
+        out.extend_from_slice(auth::STREAM_FEATURE.as_bytes());
+        if host.may_register() {
+            out.extend_from_slice(register::STREAM_FEATURE.as_bytes());
+        }
+        out.extend_from_slice(b"</stream:features>");
+        self.state = State::Open {
+            domain: host.domain_name(&domain),
+        };
+    }
+
+    fn stanza(&mut self, stanza: Element, host: &mut dyn Host, out: &mut Vec<u8>) {
+        if stanza.ns() != ns::CLIENT {
+            return self.foreign_element(&stanza, host, out);
+        }
+        match stanza.name() {
+            "iq" => self.iq(stanza, host, out),
+            "message" => self.message(stanza, host, out),
+            "presence" => match &self.state {
+                State::Bound(_) => presence::update(&stanza, host),
+                // RFC 6120 §8.3.1: an error is never answered with an error.
+                _ if attr(&stanza, "type") == Some("error") => {}
+                _ => self.refuse(&stanza, StanzaError::NotAuthorized, host, out),
+            },
+            _ => self.close(StreamError::UnsupportedStanzaType, host, out),
+        }
+    }
+
+    /// Negotiation that this stream does not offer gets the refusal its own specification has.
+    fn foreign_element(&mut self, element: &Element, host: &mut dyn Host, out: &mut Vec<u8>) {
+        match (element.name(), element.ns().as_str()) {
+            ("starttls", ns::TLS) => {
+                // RFC 6120 §5.4.2.2: the server ends the stream after it.
+                let failure = format!("<failure xmlns='{}'/></stream:stream>", ns::TLS);
+                out.extend_from_slice(failure.as_bytes());
+                self.state = State::Closed;
+            }
+            ("auth", ns::SASL) if self.bound().is_none() => {
+                let failure = format!(
+                    "<failure xmlns='{}'><invalid-mechanism/></failure>",
+                    ns::SASL
+                );
+                out.extend_from_slice(failure.as_bytes());
+                self.count_failure(host, out);
+            }
+            _ => self.close(StreamError::UnsupportedStanzaType, host, out),
+        }
+    }
+
+    fn iq(&mut self, element: Element, host: &mut dyn Host, out: &mut Vec<u8>) {
+        if let Some(kind @ ("result" | "error")) = attr(&element, "type") {
+            if let (Some(id), State::Bound(_)) = (attr(&element, "id"), &self.state) {
+                host.answered(id, kind == "result");
+            }
+            return;
+        }
+        match self.route(&element, host) {
+            Ok(Reply::Empty) => self.reply(&element, None, host, out),
+            Ok(Reply::With(payload)) => self.reply(&element, Some(payload), host, out),
+            Ok(Reply::LoggedIn(bound)) => {
+                self.state = State::Bound(bound);
+                self.reader.set_stanza_bytes(limits::STANZA_BYTES);
+                self.reply(&element, None, host, out);
+            }
+            Ok(Reply::Later) => {
+                self.waiting = Some(Box::new(Waiting {
+                    request: element,
+                    behind: Vec::new(),
+                }));
+            }
+            Err(error) => self.refuse(&element, error, host, out),
+        }
+    }
+
+    fn route(&self, element: &Element, host: &mut dyn Host) -> Result<Reply, StanzaError> {
+        let (domain, bound) = match &self.state {
+            State::Open { domain } => (domain, None),
+            State::Bound(bound) => (&bound.domain, Some(bound)),
+            State::Opening | State::Closed => return Err(StanzaError::NotAuthorized),
+        };
+        let iq = router::request(element)?;
+        let stream_id = stream_id(self.stream_id);
+        let mut context = Context {
+            host,
+            stream_id: &stream_id,
+            domain,
+            bound,
+        };
+        router::route(&iq, &mut context)
+    }
+
+    fn message(&mut self, message: Element, host: &mut dyn Host, out: &mut Vec<u8>) {
+        let routed = match &self.state {
+            State::Bound(bound) => message::route(message.clone(), bound, host),
+            _ => Err(StanzaError::NotAuthorized),
+        };
+        match routed {
+            Err(error) if attr(&message, "type") != Some("error") => {
+                self.refuse(&message, error, host, out);
+            }
+            _ => {}
+        }
+    }
+
+    fn reply(
+        &self,
+        request: &Element,
+        payload: Option<Element>,
+        host: &dyn Host,
+        out: &mut Vec<u8>,
+    ) {
+        stanza::write(
+            stanza::result(request, &self.peer_address(host), payload),
+            out,
+        );
+    }
+
+    fn refuse(
+        &mut self,
+        request: &Element,
+        error: StanzaError,
+        host: &mut dyn Host,
+        out: &mut Vec<u8>,
+    ) {
+        stanza::write_error(request, &self.peer_address(host), error, out);
+        if self.bound().is_none() {
+            self.count_failure(host, out);
+        }
+    }
+
+    /// Whoever is not logged in has few refusals: guessing passwords takes a connection each time.
+    fn count_failure(&mut self, host: &mut dyn Host, out: &mut Vec<u8>) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= limits::LOGIN_FAILURES {
+            self.close(StreamError::PolicyViolation, host, out);
+        }
+    }
+
+    /// The client's full JID; before login what androidpn used in its place, domain and stream id.
+    fn peer_address(&self, host: &dyn Host) -> String {
+        match &self.state {
+            State::Bound(bound) => bound.to_string(),
+            State::Open { domain } => format!("{domain}/{}", stream_id(self.stream_id)),
+            State::Opening | State::Closed => {
+                format!(
+                    "{}/{}",
+                    host.config().server.domain,
+                    stream_id(self.stream_id)
+                )
+            }
+        }
+    }
+}
+
+fn stream_id(id: u64) -> String {
+    format!("{id:016x}")
+}
+
+fn write_header(domain: &str, id: u64, lang: &str, out: &mut Vec<u8>) {
+    let quoted = |text: &str| String::from_utf8_lossy(&escape(text.as_bytes())).into_owned();
+    let header = format!(
+        "<?xml version='1.0' encoding='UTF-8'?><stream:stream xmlns:stream='{}' xmlns='{}' \
+         from='{}' id='{}' xml:lang='{}' version='1.0'>",
+        ns::STREAM,
+        ns::CLIENT,
+        quoted(domain),
+        stream_id(id),
+        quoted(lang),
+    );
+    out.extend_from_slice(header.as_bytes());
+}
+
+/// A whole stream that tells a newcomer why it cannot be served: header, error, end.
+#[must_use]
+pub fn refusal(domain: &str, error: StreamError) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_header(domain, 0, "en", &mut out);
+    let condition = error.condition();
+    out.extend_from_slice(
+        format!(
+            "<stream:error><{condition} xmlns='{}'/></stream:error></stream:stream>",
+            ns::STREAMS
+        )
+        .as_bytes(),
+    );
+    out
+}
