@@ -21,7 +21,7 @@ use sled::IVec;
 
 use super::data_dir::sync_directory;
 use crate::limits;
-use crate::push::record::Write;
+use crate::push::record::{self, Write};
 use crate::push::store::StoreError;
 
 /// sled's unit of allocation and reuse; fixed when a database is created.
@@ -135,6 +135,14 @@ impl Database {
     pub(super) fn stage(&self, write: Write, commit: &mut Commit) -> Result<(), StoreError> {
         match write {
             Write::Put { key, value } => {
+                commit.insert(key, Some(IVec::from(value)));
+            }
+            Write::Merge { key, entry } => {
+                let old = match commit.get(&key) {
+                    Some(staged) => staged.clone(),
+                    None => self.rows.get(&key).map_err(sled_error)?,
+                };
+                let value = record::merged(&key, old.as_deref(), entry);
                 commit.insert(key, Some(IVec::from(value)));
             }
             Write::Delete(key) => {

@@ -9,6 +9,7 @@ pub mod gateway;
 pub mod memory_store;
 pub mod notification;
 pub mod record;
+mod row;
 pub mod store;
 pub mod views;
 
