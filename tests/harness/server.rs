@@ -52,14 +52,24 @@ impl Setup {
 
     /// Runs with this configuration file.
     pub(crate) fn config(self, text: &str) -> Self {
-        let file = self.write_config(text);
-        self.arg("--config").arg(file)
+        self.write_config(text);
+        self
     }
 
+    /// Our phones listen before they log in: unless the text has its own `[xmpp]`, they get no time to
+    /// settle.
     pub(crate) fn write_config(&self, text: &str) -> PathBuf {
-        let file = self.root.path().join("lanpush.toml");
-        fs::write(&file, text).unwrap();
+        let file = self.config_file();
+        let settle = match text.contains("[xmpp]") {
+            true => "",
+            false => "\n[xmpp]\nsettle = 0\n",
+        };
+        fs::write(&file, format!("{text}{settle}")).unwrap();
         file
+    }
+
+    fn config_file(&self) -> PathBuf {
+        self.root.path().join("lanpush.toml")
     }
 
     /// Runs with this limit of open files.
@@ -70,6 +80,9 @@ impl Setup {
 
     /// The command, with everything but `user`'s own arguments chosen so that tests do not collide.
     pub(crate) fn command(&self) -> Command {
+        if !self.config_file().exists() {
+            self.write_config("");
+        }
         let mut command = match self.open_files {
             None => Command::new(&self.program),
             Some(limit) => {
@@ -83,6 +96,8 @@ impl Setup {
             .args(["--xmpp", "127.0.0.1:0", "--http", "127.0.0.1:0"])
             .args(["--domain", "push.lan", "--data"])
             .arg(self.data())
+            .arg("--config")
+            .arg(self.config_file())
             .args(&self.args)
             .current_dir(self.root.path())
             .stdin(Stdio::null())

@@ -152,11 +152,8 @@ fn sighup_reads_the_configuration_again() {
     let file = setup.write_config("[push]\napi_key = \"before\"\n");
     let server = setup.start();
     let mut phone = Phone::online(server.xmpp, "sam");
-    fs::write(
-        &file,
-        "[push]\napi_key = \"after\"\n[storage]\ncache = 2000000\n",
-    )
-    .unwrap();
+    let text = "[push]\napi_key = \"after\"\n[storage]\ncache = 2000000\n[xmpp]\nsettle = 0\n";
+    fs::write(&file, text).unwrap();
     server.signal(Signal::HUP);
     server.wait_for_log("storage.cache");
     super::phones::push(&server, "sam", "x");
