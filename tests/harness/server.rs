@@ -68,6 +68,11 @@ impl Setup {
         self
     }
 
+    /// The binary without arguments.
+    pub(crate) fn program(&self) -> Command {
+        Command::new(&self.program)
+    }
+
     /// The command, with everything but `user`'s own arguments chosen so that tests do not collide.
     pub(crate) fn command(&self) -> Command {
         let mut command = match self.open_files {
