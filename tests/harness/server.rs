@@ -35,7 +35,8 @@ impl Setup {
     pub(crate) fn of(program: impl Into<PathBuf>) -> Self {
         Self {
             root: Scratch::new(),
-            program: program.into(),
+            // It runs in a directory of its own.
+            program: fs::canonicalize(program.into()).unwrap(),
             args: Vec::new(),
             open_files: None,
         }
