@@ -18,7 +18,7 @@ use super::peer::{Peer, Sent};
 use super::seldom::Seldom;
 use super::table::Table;
 use crate::config::Config;
-use crate::limits::{ACTIONS_PER_TURN, READ_BUFFER, SCRATCH};
+use crate::limits::{ACTIONS_PER_TURN, BYTES_PER_TURN, READ_BUFFER, SCRATCH};
 use crate::push::{Action, Answer, AskId, ConnId, Event, Gateway, Refusal, Request};
 use crate::time::{Instant, Now};
 
@@ -91,6 +91,7 @@ impl Hub {
     pub(super) fn configure(&self, config: Rc<Config>) {
         self.gateway.borrow_mut().configure(Rc::clone(&config));
         self.config.replace(config);
+        self.work(self.now());
     }
 
     /// The gateway, to look at.
@@ -108,6 +109,7 @@ impl Hub {
     /// Performs actions until none is left, or until others deserve a turn.
     fn work(&self, now: Now) {
         let mut out = self.scratch.borrow_mut();
+        let mut written = 0;
         for _ in 0..ACTIONS_PER_TURN {
             out.clear();
             let action = self.gateway.borrow_mut().poll_action(&mut out, now);
@@ -118,6 +120,10 @@ impl Hub {
             };
             if let Some(event) = self.perform(action, &out) {
                 self.gateway.borrow_mut().handle(event, now);
+            }
+            written += out.len();
+            if written >= BYTES_PER_TURN {
+                break;
             }
         }
         self.leftover.ring();
