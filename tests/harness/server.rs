@@ -35,7 +35,8 @@ impl Setup {
     pub(crate) fn of(program: impl Into<PathBuf>) -> Self {
         Self {
             root: Scratch::new(),
-            program: program.into(),
+            // It runs in a directory of its own.
+            program: fs::canonicalize(program.into()).unwrap(),
             args: Vec::new(),
             open_files: None,
         }
@@ -76,6 +77,11 @@ impl Setup {
     pub(crate) fn open_files(mut self, limit: u64) -> Self {
         self.open_files = Some(limit);
         self
+    }
+
+    /// The binary without arguments.
+    pub(crate) fn program(&self) -> Command {
+        Command::new(&self.program)
     }
 
     /// The command, with everything but `user`'s own arguments chosen so that tests do not collide.
