@@ -24,7 +24,7 @@ use super::wear::Wear;
 use crate::limits;
 use crate::push::store::StoreError;
 
-/// What a row takes besides its key and value, about: 100 000 deliveries of 35 bytes make a file of 20 MB.
+/// What a row takes besides its key and value, about: 100 000 rows of 35 bytes, copied, make a file of 20 MB.
 const ROW_COST: u64 = 100;
 /// Page cache of both databases while rows are copied, in bytes.
 const CACHE: u64 = 100_000;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::limits;
 use crate::push::notification::NotificationId;
-use crate::push::record::{self, Unstorable, Write};
+use crate::push::record::{self, Entry, Unstorable, Write};
 use crate::push::store::{Change, DeviceId};
 
 /// Bytes of memory a row takes besides its key and value: two allocations and its share of the map.
@@ -33,11 +33,14 @@ pub(super) struct Pending {
     writing: Option<Arc<Layer>>,
 }
 
-/// Writes to the database: prefixes cleared first, then the last write to each key.
+/// Writes to the database: prefixes cleared first, then the last write to each key, then what is merged into
+/// rows of deliveries.
 #[derive(Debug, Default)]
 pub(super) struct Layer {
     cleared: BTreeSet<Vec<u8>>,
     rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// By key and device in the row.
+    merges: BTreeMap<(Vec<u8>, u8), Entry>,
     since: Option<Instant>,
     cost: usize,
 }
@@ -125,7 +128,8 @@ impl Pending {
                 let id = notification.id;
                 self.forgotten.remove(&id);
                 let key = record::existence_key(id);
-                let stored = self.layer_row(&key).unwrap_or_else(|| is_stored(&key));
+                let stored = self.layer.has_merges(&record::deliveries_prefix(id))
+                    || self.layer_row(&key).unwrap_or_else(|| is_stored(&key));
                 if self.young(id).is_none() && stored {
                     self.layer.apply(writes, now);
                     return None;
@@ -182,23 +186,23 @@ impl Pending {
         self.waiting.insert(id, young);
     }
 
+    /// A notification that is not on disk, to be changed and then [settled](Self::settle).
     fn young(&mut self, id: NotificationId) -> Option<&mut Young> {
-        match self.waiting.get_mut(&id) {
-            None => self.settled.get_mut(&id),
-            waiting => waiting,
+        if let Some(young) = self.remove_settled(id) {
+            self.waiting.insert(id, young);
         }
+        self.waiting.get_mut(&id)
     }
 
     /// Puts a notification where it belongs after it has changed.
     fn settle(&mut self, id: NotificationId) {
-        let settled = self.remove_settled(id);
-        let Some(young) = settled.or_else(|| self.waiting.remove(&id)) else {
-            return;
-        };
-        if !young.devices.is_empty() {
-            self.waiting.insert(id, young);
+        let is_settled = |young: &Young| young.devices.is_empty();
+        if !self.waiting.get(&id).is_some_and(is_settled) {
             return;
         }
+        let Some(young) = self.waiting.remove(&id) else {
+            return;
+        };
         self.settled_cost += young.cost;
         self.settled.insert(id, young);
         while self.settled_cost > limits::UNWRITTEN_HISTORY
@@ -294,6 +298,16 @@ impl Pending {
         let Some(layer) = self.writing.take() else {
             return;
         };
+        for ((key, device), entry) in &layer.merges {
+            if self.layer.get(key).is_none() {
+                let entry = self
+                    .layer
+                    .merges
+                    .remove(&(key.clone(), *device))
+                    .unwrap_or(*entry);
+                self.layer.merge(key.clone(), entry);
+            }
+        }
         for (key, value) in &layer.rows {
             if self.layer.get(key).is_none() {
                 self.layer.set(key.clone(), value.clone());
@@ -315,7 +329,11 @@ impl Layer {
             },
             None => Write::Delete(key.clone()),
         });
-        cleared.chain(rows)
+        let merges = self.merges.iter().map(|((key, _), entry)| Write::Merge {
+            key: key.clone(),
+            entry: *entry,
+        });
+        cleared.chain(rows).chain(merges)
     }
 
     fn apply(&mut self, writes: Vec<Write>, now: Instant) {
@@ -323,9 +341,25 @@ impl Layer {
         for write in writes {
             match write {
                 Write::Put { key, value } => self.set(key, Some(value)),
+                Write::Merge { key, entry } => self.merge(key, entry),
                 Write::Delete(key) => self.set(key, None),
                 Write::DeletePrefix(prefix) => self.clear(prefix),
             }
+        }
+    }
+
+    fn merge(&mut self, key: Vec<u8>, entry: Entry) {
+        let cost = row_cost(&key, Some(&entry));
+        let device = record::device_of(entry);
+        if let Some(Some(row)) = self.rows.get(&key) {
+            let row = record::merged(&key, Some(row), entry);
+            if self.merges.remove(&(key.clone(), device)).is_some() {
+                self.cost -= cost;
+            }
+            return self.set(key, Some(row));
+        }
+        if self.merges.insert((key, device), entry).is_none() {
+            self.cost += cost;
         }
     }
 
@@ -349,10 +383,25 @@ impl Layer {
                 self.cost -= row_cost(&key, value.as_deref());
             }
         }
+        let cleared = self
+            .merges
+            .extract_if((prefix.clone(), 0).., |(key, _), _| {
+                key.starts_with(&prefix)
+            });
+        for ((key, _), entry) in cleared {
+            self.cost -= row_cost(&key, Some(&entry));
+        }
         let cost = row_cost(&prefix, None);
         if self.cleared.insert(prefix) {
             self.cost += cost;
         }
+    }
+
+    /// Whether something is merged into a row whose key begins so.
+    fn has_merges(&self, prefix: &[u8]) -> bool {
+        let behind = self.merges.range((prefix.to_vec(), 0)..);
+        let mut keys = behind.map(|((key, _), _)| key);
+        keys.next().is_some_and(|key| key.starts_with(prefix))
     }
 
     fn take(&mut self, young: Young) {
@@ -381,6 +430,12 @@ impl Young {
                     self.remove(&key);
                     self.cost += row_cost(&key, Some(&value));
                     self.rows.insert(key, value);
+                }
+                Write::Merge { key, entry } => {
+                    let row = record::merged(&key, self.rows.get(&key).map(Vec::as_slice), entry);
+                    self.remove(&key);
+                    self.cost += row_cost(&key, Some(&row));
+                    self.rows.insert(key, row);
                 }
                 Write::Delete(key) => self.remove(&key),
                 Write::DeletePrefix(prefix) => {
@@ -416,4 +471,217 @@ fn is_joined(changes: &[Change]) -> bool {
         Change::PutDelivery(delivery) => Some(delivery.notification) != put,
         _ => true,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::push::notification::{DeliveryState, Notification, Target};
+    use crate::push::store::{Account, Delivery};
+
+    type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+
+    fn apply(rows: &mut Rows, writes: impl IntoIterator<Item = Write>) {
+        for write in writes {
+            match write {
+                Write::Put { key, value } => drop(rows.insert(key, value)),
+                Write::Merge { key, entry } => {
+                    let row = record::merged(&key, rows.get(&key).map(Vec::as_slice), entry);
+                    rows.insert(key, row);
+                }
+                Write::Delete(key) => drop(rows.remove(&key)),
+                Write::DeletePrefix(prefix) => rows.retain(|key, _| !key.starts_with(&prefix)),
+            }
+        }
+    }
+
+    fn put(id: u128, length: usize) -> Change {
+        Change::PutNotification(Notification {
+            id: NotificationId(id),
+            target: Target::Everyone,
+            title: String::new(),
+            message: "m".repeat(length),
+            uri: String::new(),
+        })
+    }
+
+    fn reached(id: u128, device: u32, state: DeliveryState) -> Change {
+        Change::PutDelivery(Delivery {
+            notification: NotificationId(id),
+            device: DeviceId(device),
+            state,
+            at: 1,
+        })
+    }
+
+    fn account(name: u64, length: usize) -> Change {
+        Change::PutAccount(Account {
+            name: format!("user{name}"),
+            email: "e".repeat(length),
+            ..Account::default()
+        })
+    }
+
+    /// Numbers that look random and are the same each time.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, bound: u64) -> u64 {
+            self.0 = self
+                .0
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (self.0 >> 33) % bound
+        }
+
+        fn change(&mut self) -> Change {
+            let id = u128::from(self.below(5));
+            let length = usize::try_from(self.below(1200)).unwrap();
+            let device = u32::try_from(self.below(20)).unwrap();
+            let state = [DeliveryState::Queued, DeliveryState::Acknowledged];
+            match self.below(12) {
+                0 | 1 => put(id, length),
+                2..=6 => reached(id, device, state[usize::try_from(self.below(2)).unwrap()]),
+                7 => Change::DeleteNotification(NotificationId(id)),
+                8 => Change::DeleteAccount(format!("user{}", self.below(3))),
+                _ => account(self.below(3), length),
+            }
+        }
+    }
+
+    /// Whatever is written when, and whatever fails, what is read is what was put, and so is what the disk
+    /// has in the end.
+    #[test]
+    fn it_reads_and_writes_what_was_put() {
+        for seed in 0..300 {
+            let mut random = Random(seed);
+            let mut now = Instant::now();
+            let mut pending = Pending::new(Duration::from_secs(30));
+            let (mut disk, mut want) = (Rows::new(), Rows::new());
+            for step in 0..60 {
+                let mut changes = Vec::new();
+                for _ in 0..=random.below(4) {
+                    let change = random.change();
+                    // Nothing reaches a device that does not exist.
+                    if let Change::PutDelivery(delivery) = &change
+                        && !want.contains_key(&record::existence_key(delivery.notification))
+                    {
+                        continue;
+                    }
+                    let mut writes = Vec::new();
+                    record::writes(&change, &mut writes).unwrap();
+                    apply(&mut want, writes);
+                    changes.push(change);
+                }
+                let taken = pending.add(&changes, now, |key| disk.contains_key(key));
+                assert_eq!(taken, Ok(()));
+                now += Duration::from_secs(random.below(15));
+                if pending.writing.is_some() {
+                    if random.below(3) == 0 {
+                        pending.put_back(now);
+                    } else {
+                        let layer = pending.writing.clone().unwrap();
+                        apply(&mut disk, layer.writes());
+                        pending.written();
+                    }
+                } else if random.below(4) == 0 {
+                    pending.begin(Extent::Due, now);
+                }
+                // Rows of deliveries are read at start only.
+                for key in want.keys().chain(disk.keys()).filter(|key| key[0] != 4) {
+                    let row = pending.get(key).unwrap_or_else(|| disk.get(key).cloned());
+                    assert_eq!(row.as_ref(), want.get(key), "seed {seed}, step {step}");
+                }
+            }
+            pending.put_back(now);
+            let layer = pending.begin(Extent::Everything, now);
+            apply(&mut disk, layer.writes());
+            pending.written();
+            for key in want.keys().chain(disk.keys()) {
+                assert_eq!(disk.get(key), want.get(key), "seed {seed}, row {key:?}");
+            }
+            assert_eq!((pending.cost(), pending.due()), (0, None), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn what_cancels_itself_is_not_written() {
+        let (queued, acknowledged) = (DeliveryState::Queued, DeliveryState::Acknowledged);
+        let delay = Duration::from_secs(30);
+        let start = Instant::now();
+        for (name, changes, written) in [
+            (
+                "settled",
+                vec![
+                    put(1, 9),
+                    reached(1, 2, queued),
+                    reached(1, 2, acknowledged),
+                ],
+                0,
+            ),
+            ("for nobody", vec![put(1, 9)], 0),
+            (
+                "one of two",
+                vec![
+                    put(1, 9),
+                    reached(1, 2, queued),
+                    reached(1, 3, acknowledged),
+                ],
+                3,
+            ),
+            (
+                "deleted",
+                vec![
+                    put(1, 9),
+                    reached(1, 2, queued),
+                    Change::DeleteNotification(NotificationId(1)),
+                ],
+                0,
+            ),
+            ("twice the same", vec![account(1, 5), account(1, 6)], 1),
+        ] {
+            let mut pending = Pending::new(delay);
+            for change in changes {
+                pending.add(&[change], start, |_| false).unwrap();
+            }
+            let soon = pending.begin(Extent::Due, start + delay / 2);
+            assert_eq!(soon.writes().count(), 0, "{name}");
+            let layer = pending.begin(Extent::Due, start + delay);
+            let puts = layer.writes();
+            let puts =
+                puts.filter(|write| matches!(write, Write::Put { .. } | Write::Merge { .. }));
+            assert_eq!(puts.count(), written, "{name}");
+            pending.written();
+            assert_eq!(pending.due(), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn commits_stay_half_a_delay_apart() {
+        let delay = Duration::from_secs(30);
+        let start = Instant::now();
+        let mut pending = Pending::new(delay);
+        for second in 0..30 {
+            let id = u128::from(second);
+            let now = start + Duration::from_secs(second);
+            let batch = [put(id, 9), reached(id, 1, DeliveryState::Queued)];
+            pending.add(&batch, now, |_| false).unwrap();
+        }
+        let due = pending.due().unwrap();
+        assert_eq!(due, start + delay);
+        pending.begin(Extent::Due, due);
+        pending.written();
+        assert_eq!(pending.waiting.len(), 14);
+        assert_eq!(pending.due(), Some(start + Duration::from_secs(16) + delay));
+    }
+
+    #[test]
+    fn a_refused_batch_leaves_nothing() {
+        let mut pending = Pending::new(Duration::from_secs(30));
+        let nameless = Change::PutAccount(Account::default());
+        let taken = pending.add(&[put(1, 9), nameless], Instant::now(), |_| false);
+        assert!(taken.is_err());
+        assert_eq!((pending.cost(), pending.due()), (0, None));
+        assert!(pending.settled.is_empty());
+    }
 }

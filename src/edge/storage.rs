@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use sled::IVec;
 
 use super::data_dir::DataDir;
-use super::database::{OpenError, sled_error};
+pub use super::database::OpenError;
+use super::database::sled_error;
 use super::pending::Pending;
 use super::storage_thread::{Job, Message, StorageThread, free_space, grows};
 use super::wear::Wear;
