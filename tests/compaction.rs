@@ -1,12 +1,6 @@
 //! Compaction at start: a mostly dead database shrinks, and whatever interrupts that, nothing is lost.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a test stops at the first surprise"
-)]
+#![cfg(test)]
 
 #[path = "scratch/mount.rs"]
 mod mount;

@@ -3,13 +3,7 @@
 //! The binary is what counts, so this wants the release build: `LANPUSH_BIN`, or the bounds of time are
 //! not checked.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a test stops at the first surprise"
-)]
+#![cfg(test)]
 
 mod harness;
 
@@ -106,14 +100,6 @@ fn fill(directory: &Path, shape: &Shape) {
 }
 
 #[test]
-#[ignore]
-fn zz_fill() {
-    for s in SHAPES {
-        let d = std::path::PathBuf::from(format!("/tmp/large/{}", s.notifications));
-        fill(&d, &s);
-    }
-}
-#[test]
 fn a_full_store_starts_soon_and_small() {
     let is_release = std::env::var_os("LANPUSH_BIN").is_some();
     for shape in SHAPES {
@@ -126,7 +112,7 @@ fn a_full_store_starts_soon_and_small() {
             let server = setup.take().unwrap().start();
             let took = begin.elapsed();
             let [resident, peak] = ["VmRSS", "VmHWM"].map(|key| server.status(key));
-            println!(
+            eprintln!(
                 "{}, {start} start: {took:?}, {resident} kB, peak {peak} kB",
                 shape.name
             );

@@ -2,14 +2,7 @@
 //!
 //! Real time passes only where idleness is the subject; the bound there is that no timer is armed.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a test stops at the first surprise"
-)]
+#![cfg(test)]
 
 mod scratch;
 

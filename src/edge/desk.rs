@@ -24,7 +24,9 @@ impl Desk for Hub {
     }
 
     fn status(&self) -> Status {
-        self.gateway().status(Hub::now(self))
+        let mut status = self.gateway().status(Hub::now(self));
+        status.warnings.extend(self.wear.view().warning());
+        status
     }
 
     fn users(
