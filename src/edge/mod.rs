@@ -8,7 +8,7 @@
 //! | `listener`, `phones`, `web`, `admin` | accepting, and who stands behind which door |
 //! | `refusal`, `seats`, `descriptors` | how many fit in, and what the others hear |
 //! | `http/`, `desk` | the page and the API, and what they see of the hub |
-//! | `data_dir`, `storage`, `storage_thread`, `pending`, `database`, `compaction`, `wear` | the disk |
+//! | `data_dir`, `storage`, `storage_thread`, `pending`, `layer`, `database`, `compaction`, `wear` | the disk |
 //! | `timer`, `clock`, `entropy`, `signals`, `bell` | time, randomness, signals, waking tasks |
 //! | `logging`, `seldom`, `summary`, `lan`, `error` | what a person reads |
 
@@ -27,6 +27,7 @@ mod error;
 pub mod http;
 mod hub;
 mod lan;
+mod layer;
 mod listener;
 pub mod logging;
 mod peer;

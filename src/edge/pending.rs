@@ -8,13 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::layer::{Layer, row_cost};
 use crate::limits;
 use crate::push::notification::NotificationId;
-use crate::push::record::{self, Entry, Unstorable, Write};
+use crate::push::record::{self, Unstorable, Write};
 use crate::push::store::{Change, DeviceId};
-
-/// Bytes of memory a row takes besides its key and value: two allocations and its share of the map.
-const ROW_COST: usize = 96;
 
 /// Accepted changes on their way to the disk.
 #[derive(Debug)]
@@ -31,18 +29,6 @@ pub(super) struct Pending {
     forgotten: BTreeSet<NotificationId>,
     /// What is being written at this moment; still read from here.
     writing: Option<Arc<Layer>>,
-}
-
-/// Writes to the database: prefixes cleared first, then the last write to each key, then what is merged into
-/// rows of deliveries.
-#[derive(Debug, Default)]
-pub(super) struct Layer {
-    cleared: BTreeSet<Vec<u8>>,
-    rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    /// By key and device in the row.
-    merges: BTreeMap<(Vec<u8>, u8), Entry>,
-    since: Option<Instant>,
-    cost: usize,
 }
 
 /// A notification the disk has never seen.
@@ -249,14 +235,14 @@ impl Pending {
     /// Estimated memory of what is to be written.
     pub(super) fn cost(&self) -> usize {
         let young: usize = self.waiting.values().map(|young| young.cost).sum();
-        let writing = self.writing.as_ref().map_or(0, |layer| layer.cost);
-        self.layer.cost + writing + young
+        let writing = self.writing.as_ref().map_or(0, |layer| layer.cost());
+        self.layer.cost() + writing + young
     }
 
     /// When something has to be written.
     pub(super) fn due(&self) -> Option<Instant> {
         let young = self.waiting.values().map(|young| young.since);
-        let first = young.chain(self.layer.since).min()?;
+        let first = young.chain(self.layer.since()).min()?;
         Some(first + self.delay)
     }
 
@@ -275,12 +261,12 @@ impl Pending {
         };
         let written = self.waiting.extract_if(.., |_, young| !stays(young));
         for (_, young) in written {
-            layer.take(young);
+            layer.take(young.rows, young.cost);
         }
         if extent == Extent::Everything {
             self.settled_cost = 0;
             for young in std::mem::take(&mut self.settled).into_values() {
-                layer.take(young);
+                layer.take(young.rows, young.cost);
             }
         }
         let layer = Arc::new(layer);
@@ -298,127 +284,7 @@ impl Pending {
         let Some(layer) = self.writing.take() else {
             return;
         };
-        for ((key, device), entry) in &layer.merges {
-            if self.layer.get(key).is_none() {
-                let entry = self
-                    .layer
-                    .merges
-                    .remove(&(key.clone(), *device))
-                    .unwrap_or(*entry);
-                self.layer.merge(key.clone(), entry);
-            }
-        }
-        for (key, value) in &layer.rows {
-            if self.layer.get(key).is_none() {
-                self.layer.set(key.clone(), value.clone());
-            }
-        }
-        self.layer.cleared.extend(layer.cleared.iter().cloned());
-        self.layer.since = self.layer.since.or(layer.since).or(Some(now));
-    }
-}
-
-impl Layer {
-    /// The writes it is made of, in an order that gives the same rows.
-    pub(super) fn writes(&self) -> impl Iterator<Item = Write> {
-        let cleared = self.cleared.iter().cloned().map(Write::DeletePrefix);
-        let rows = self.rows.iter().map(|(key, value)| match value {
-            Some(value) => Write::Put {
-                key: key.clone(),
-                value: value.clone(),
-            },
-            None => Write::Delete(key.clone()),
-        });
-        let merges = self.merges.iter().map(|((key, _), entry)| Write::Merge {
-            key: key.clone(),
-            entry: *entry,
-        });
-        cleared.chain(rows).chain(merges)
-    }
-
-    fn apply(&mut self, writes: Vec<Write>, now: Instant) {
-        self.since.get_or_insert(now);
-        for write in writes {
-            match write {
-                Write::Put { key, value } => self.set(key, Some(value)),
-                Write::Merge { key, entry } => self.merge(key, entry),
-                Write::Delete(key) => self.set(key, None),
-                Write::DeletePrefix(prefix) => self.clear(prefix),
-            }
-        }
-    }
-
-    fn merge(&mut self, key: Vec<u8>, entry: Entry) {
-        let cost = row_cost(&key, Some(&entry));
-        let device = record::device_of(entry);
-        if let Some(Some(row)) = self.rows.get(&key) {
-            let row = record::merged(&key, Some(row), entry);
-            if self.merges.remove(&(key.clone(), device)).is_some() {
-                self.cost -= cost;
-            }
-            return self.set(key, Some(row));
-        }
-        if self.merges.insert((key, device), entry).is_none() {
-            self.cost += cost;
-        }
-    }
-
-    fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
-        self.cost += row_cost(&key, value.as_deref());
-        let length = key.len();
-        if let Some(old) = self.rows.insert(key, value) {
-            self.cost -= length + old.map_or(0, |old| old.len()) + ROW_COST;
-        }
-    }
-
-    fn clear(&mut self, prefix: Vec<u8>) {
-        let behind = self.rows.range(prefix.clone()..);
-        let keys = behind.map(|(key, _)| key);
-        let gone: Vec<Vec<u8>> = keys
-            .take_while(|key| key.starts_with(&prefix))
-            .cloned()
-            .collect();
-        for key in gone {
-            if let Some((key, value)) = self.rows.remove_entry(&key) {
-                self.cost -= row_cost(&key, value.as_deref());
-            }
-        }
-        let cleared = self
-            .merges
-            .extract_if((prefix.clone(), 0).., |(key, _), _| {
-                key.starts_with(&prefix)
-            });
-        for ((key, _), entry) in cleared {
-            self.cost -= row_cost(&key, Some(&entry));
-        }
-        let cost = row_cost(&prefix, None);
-        if self.cleared.insert(prefix) {
-            self.cost += cost;
-        }
-    }
-
-    /// Whether something is merged into a row whose key begins so.
-    fn has_merges(&self, prefix: &[u8]) -> bool {
-        let behind = self.merges.range((prefix.to_vec(), 0)..);
-        let mut keys = behind.map(|((key, _), _)| key);
-        keys.next().is_some_and(|key| key.starts_with(prefix))
-    }
-
-    fn take(&mut self, young: Young) {
-        self.cost += young.cost;
-        let rows = young.rows.into_iter();
-        self.rows
-            .extend(rows.map(|(key, value)| (key, Some(value))));
-    }
-
-    fn get(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
-        if let Some(value) = self.rows.get(key) {
-            return Some(value.clone());
-        }
-        let mut prefixes = (1..=key.len()).filter_map(|length| key.get(..length));
-        let is_cleared =
-            !self.cleared.is_empty() && prefixes.any(|prefix| self.cleared.contains(prefix));
-        is_cleared.then_some(None)
+        self.layer.put_below(&layer, now);
     }
 }
 
@@ -454,10 +320,6 @@ impl Young {
             self.cost -= row_cost(key, Some(&value));
         }
     }
-}
-
-fn row_cost(key: &[u8], value: Option<&[u8]>) -> usize {
-    key.len() + value.map_or(0, <[u8]>::len) + ROW_COST
 }
 
 /// Whether a batch that puts a notification changes more than it and its deliveries.

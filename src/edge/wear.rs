@@ -119,11 +119,13 @@ impl Wear {
         let Some(saved) = saved.as_deref().and_then(Counts::read) else {
             return Ok(());
         };
+        let day = today();
+        self.on(day);
         let mut counts = self.lock();
         counts.total += saved.total;
         counts.live = saved.live;
         counts.compacted = saved.compacted;
-        if saved.day == today() {
+        if saved.day == day {
             counts.today += saved.today;
         }
         Ok(())
