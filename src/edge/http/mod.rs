@@ -80,6 +80,9 @@ pub trait Desk {
     /// Both clocks.
     fn now(&self) -> Now;
 
+    /// An administrator says that it is `millis` since 1970.
+    fn hint_time(&self, millis: u64);
+
     /// Figures of the whole gateway.
     fn status(&self) -> Status;
 

@@ -2,6 +2,7 @@
 
 use minidom::Element;
 
+use crate::xmpp::feature::time;
 use crate::xmpp::host::{Host, Show};
 use crate::xmpp::stanza::{attr, child_text};
 
@@ -11,7 +12,12 @@ pub fn update(presence: &Element, host: &mut dyn Host) {
         return;
     }
     match attr(presence, "type") {
-        None | Some("" | "available") => host.available(show(presence)),
+        None | Some("" | "available") => {
+            host.available(show(presence));
+            if time::is_known_to(presence) {
+                host.knows_time();
+            }
+        }
         Some("unavailable") => host.unavailable(),
         Some(other) => log::debug!("presence of type {other:?} is not used here"),
     }
