@@ -58,7 +58,9 @@ fn since_boot() -> u64 {
     let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::Boottime);
     let seconds = u64::try_from(tv_sec).unwrap_or(0);
     let nanos = u64::try_from(tv_nsec).unwrap_or(0);
-    seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000)
+    seconds
+        .saturating_mul(1000)
+        .saturating_add(nanos / 1_000_000)
 }
 
 fn millis(duration: Duration) -> u64 {

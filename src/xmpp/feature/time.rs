@@ -103,7 +103,8 @@ mod tests {
             let xml = format!("<iq xmlns='jabber:client' type='result' id='{id}'>{child}</iq>");
             answer(&xml.parse().unwrap())
         };
-        let right = "<time xmlns='urn:xmpp:time'><tzo>-06:00</tzo><utc>1970-01-01T00:00:01Z</utc></time>";
+        let right =
+            "<time xmlns='urn:xmpp:time'><tzo>-06:00</tzo><utc>1970-01-01T00:00:01Z</utc></time>";
         assert_eq!(answered("time", right), Some(1000));
         assert_eq!(answered("ping-1", right), None);
         for child in [
