@@ -1,13 +1,13 @@
 //! XEP-0202: what time phones think it is, asked while nobody here knows.
 //!
-//! Whom to believe is decided by [`crate::time::Timekeeper`]; its rules need the user and the address of each
-//! phone, and nothing that was not asked for.
-
-use std::net::IpAddr;
+//! Whom to believe is decided by [`crate::time::Timekeeper`], which counts users. Where anybody may register,
+//! one phone can be any number of users and could expire what waits for others; so phones are asked only
+//! where accounts are the administrator's to give (`xmpp.registration = "closed"`).
 
 use super::devices::Clock;
 use super::domain::{Domain, Effect};
 use super::store::DeviceId;
+use crate::config::Registration;
 use crate::limits;
 use crate::time::{Hinter, Now};
 
@@ -22,10 +22,10 @@ impl Domain {
         self.ask_time(id, now);
     }
 
-    /// Asks a device for the time if that is unknown here, it is one to ask, and it has not been asked for
-    /// [`limits::CLOCK_ASK`].
+    /// Asks a device for the time if that is unknown here, registration is closed, it is one to ask, and
+    /// it has not been asked for [`limits::CLOCK_ASK`].
     pub(super) fn ask_time(&mut self, id: DeviceId, now: Now) {
-        if now.wall.trusted {
+        if now.wall.trusted || self.config.xmpp.registration != Registration::Closed {
             return;
         }
         let Some(link) = self
@@ -47,7 +47,7 @@ impl Domain {
     }
 
     /// A device has told the time. Only the first answer to a question of ours counts.
-    pub(super) fn told_time(&mut self, id: DeviceId, address: IpAddr, millis: u64) {
+    pub(super) fn told_time(&mut self, id: DeviceId, millis: u64) {
         let Some(clock) = self.clock_of(id) else {
             return;
         };
@@ -58,10 +58,7 @@ impl Domain {
         let Some(device) = self.devices.get(id) else {
             return;
         };
-        let from = Hinter::Phone {
-            user: device.account.to_string(),
-            address: address.to_canonical(),
-        };
+        let from = Hinter::Phone(device.account.to_string());
         self.effects.push_back(Effect::Hint(from, millis));
     }
 

@@ -120,7 +120,7 @@ impl Host for Local<'_> {
 
     fn told_time(&mut self, millis: u64) {
         if let Some(device) = *self.device {
-            self.domain.told_time(device, self.peer, millis);
+            self.domain.told_time(device, millis);
         }
     }
 

@@ -7,33 +7,26 @@
 //! 3. **From wrong to right** there is no doubt: a router that boots in 1970 and hears from a time server is
 //!    trusted at once.
 //! 4. **While it is wrong** time goes on from what was last believed, and that is trusted.
-//! 5. **Hints** count only while nothing is trusted. An administrator's word is enough. Phones decide if at
-//!    least two, of different users and addresses, have told the time, all within
-//!    [`limits::CLOCK_AGREEMENT`], and others have had [`limits::CLOCK_HINT_WAIT`] to disagree; the earliest
-//!    is taken, since being early expires nothing. One phone alone therefore never decides, and one honest
-//!    phone is enough to stop any number of liars. Who owns two accounts and two addresses on a network where
-//!    nobody else answers can set the time of a server that has none; closed registration prevents it.
+//! 5. **Hints** count only while nothing is trusted. An administrator's word is enough. Users decide if at
+//!    least two have told the time by their phones, all within [`limits::CLOCK_AGREEMENT`], and others have
+//!    had [`limits::CLOCK_HINT_WAIT`] to disagree; the earliest is taken, since being early expires nothing.
+//!    So no user alone decides, and one who disagrees stops it. Where anybody may register, users cost
+//!    nothing and one phone can be many: there phones are not heard at all (`push/clock_hints.rs`).
 //! 6. **A clock outvoted by hints** while in doubt stays wrong until somebody sets it.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Wall;
 use crate::limits;
 
-/// 2026-01-01T00:00:00Z. Raised with every release, by hand: a build that asked the clock would come out
-/// different every time, and a wrong clock on the build machine would get into the program.
-const RELEASED: u64 = 1_767_225_600;
-
-/// Seconds since 1970 before which no clock is right: this program did not exist. Packagers set
-/// `SOURCE_DATE_EPOCH`, the date of the sources, so that builds can be repeated; a later one raises it.
-pub const FLOOR: u64 = floor(option_env!("SOURCE_DATE_EPOCH"));
+/// 2026-01-01T00:00:00Z, in seconds since 1970: before it no clock is right, since this program did not
+/// exist. Raised with a release, by hand. A build that asked the clock would come out different every time
+/// and could take over a wrong one; `SOURCE_DATE_EPOCH` would make tests depend on who packages.
+pub const FLOOR: u64 = 1_767_225_600;
 
 /// Seconds since 1970 after which no clock is right, 30 years on: batteries and time servers that fail
 /// like to show 2070, 2099 or 2106, and this program will hardly run unchanged for so long.
-pub const CEILING: u64 = FLOOR + 30 * YEAR;
-
-const YEAR: u64 = 31_557_600;
+pub const CEILING: u64 = FLOOR + 30 * 31_557_600;
 
 /// What the time is based on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,13 +57,8 @@ impl Basis {
 pub enum Hinter {
     /// Somebody who may do anything here anyway.
     Administrator,
-    /// A phone.
-    Phone {
-        /// Local part of its account.
-        user: String,
-        /// Where it is connected from.
-        address: IpAddr,
-    },
+    /// A phone of the user with this local part.
+    Phone(String),
 }
 
 /// Turns readings of this machine's clocks, and hints, into a wall clock that knows whether it is right.
@@ -102,7 +90,6 @@ enum System {
 #[derive(Debug)]
 struct Hint {
     user: String,
-    address: IpAddr,
     offset: Offset,
 }
 
@@ -156,18 +143,13 @@ impl Timekeeper {
         let offset = signed(millis).saturating_sub(signed(elapsed));
         match from {
             Hinter::Administrator => self.decide(offset),
-            Hinter::Phone { user, address } => {
+            Hinter::Phone(user) => {
                 if self.hints.is_empty() {
                     self.hinted = elapsed;
                 }
-                self.hints
-                    .retain(|hint| hint.user != user && hint.address != address);
+                self.hints.retain(|hint| hint.user != user);
                 if self.hints.len() < limits::CLOCK_HINTS {
-                    self.hints.push(Hint {
-                        user,
-                        address,
-                        offset,
-                    });
+                    self.hints.push(Hint { user, offset });
                 }
             }
         }
@@ -258,17 +240,6 @@ fn unsigned(millis: i64) -> u64 {
     u64::try_from(millis).unwrap_or(0)
 }
 
-/// The later of the release and `epoch`, unless that is no number or decades ahead.
-const fn floor(epoch: Option<&str>) -> u64 {
-    let Some(text) = epoch else {
-        return RELEASED;
-    };
-    match u64::from_str_radix(text, 10) {
-        Ok(seconds) if seconds > RELEASED && seconds < RELEASED + 10 * YEAR => seconds,
-        _ => RELEASED,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,8 +255,8 @@ mod tests {
         Set(&'static str),
         /// An administrator says what time it is.
         Admin(&'static str),
-        /// A phone does: user, last byte of its address, time.
-        Phone(&'static str, u8, &'static str),
+        /// A phone of a user does.
+        Phone(&'static str, &'static str),
         /// What the time has to be, on what it has to be based.
         Want(&'static str, Basis),
     }
@@ -314,11 +285,8 @@ mod tests {
                     let millis = seconds(time) * 1000;
                     keeper.hint(Hinter::Administrator, millis, elapsed * 1000);
                 }
-                Phone(user, address, time) => {
-                    let from = Hinter::Phone {
-                        user: (*user).to_owned(),
-                        address: [192, 168, 1, *address].into(),
-                    };
+                Phone(user, time) => {
+                    let from = Hinter::Phone((*user).to_owned());
                     keeper.hint(from, seconds(time) * 1000, elapsed * 1000);
                 }
                 Want(..) => {}
@@ -498,8 +466,8 @@ mod tests {
                 vec![
                     Set(now),
                     Admin("2027-01-01"),
-                    Phone("sam", 1, "2027-01-01"),
-                    Phone("kim", 2, "2027-01-01"),
+                    Phone("sam", "2027-01-01"),
+                    Phone("kim", "2027-01-01"),
                     Pass(60),
                     Want("2026-11-20 12:01:00", Own),
                     Set("2028-01-01 00:00:00"),
@@ -508,13 +476,11 @@ mod tests {
                 ],
             ),
             (
-                "one phone, however often it speaks",
+                "one user, however often their phones speak",
                 vec![
-                    Phone("sam", 1, now),
+                    Phone("sam", now),
                     Pass(100),
-                    Phone("sam", 1, "2026-11-20 12:01:40"),
-                    Phone("sam", 2, "2026-11-20 12:01:40"),
-                    Phone("kim", 2, "2026-11-20 12:01:40"),
+                    Phone("sam", "2026-11-20 12:01:40"),
                     Pass(100),
                     Want("1970-01-01 00:03:20", Nothing),
                 ],
@@ -522,9 +488,9 @@ mod tests {
             (
                 "two phones; the earlier counts",
                 vec![
-                    Phone("sam", 1, "2026-11-20 12:03:00"),
+                    Phone("sam", "2026-11-20 12:03:00"),
                     Pass(30),
-                    Phone("kim", 2, "2026-11-20 12:00:30"),
+                    Phone("kim", "2026-11-20 12:00:30"),
                     Want("1970-01-01 00:00:30", Nothing),
                     Pass(29),
                     Want("1970-01-01 00:00:59", Nothing),
@@ -535,21 +501,21 @@ mod tests {
             (
                 "two liars and an honest phone",
                 vec![
-                    Phone("mal", 8, "2030-01-01"),
-                    Phone("eve", 9, "2030-01-01"),
-                    Phone("sam", 1, now),
+                    Phone("mal", "2030-01-01"),
+                    Phone("eve", "2030-01-01"),
+                    Phone("sam", now),
                     Pass(HOUR),
                     Want("1970-01-01 01:00:00", Nothing),
-                    Phone("mal", 8, "2026-11-20 13:00:00"),
-                    Phone("eve", 9, "2026-11-20 13:00:00"),
+                    Phone("mal", "2026-11-20 13:00:00"),
+                    Phone("eve", "2026-11-20 13:00:00"),
                     Want("2026-11-20 13:00:00", Hints),
                 ],
             ),
             (
                 "two liars, then a time server",
                 vec![
-                    Phone("mal", 8, "2030-01-01"),
-                    Phone("eve", 9, "2030-01-01"),
+                    Phone("mal", "2030-01-01"),
+                    Phone("eve", "2030-01-01"),
                     Pass(60),
                     Want("2030-01-01 00:01:00", Hints),
                     Set(now),
@@ -561,8 +527,8 @@ mod tests {
                 vec![
                     Set("2026-08-01 00:00:00"),
                     Set(now),
-                    Phone("sam", 1, now),
-                    Phone("kim", 2, now),
+                    Phone("sam", now),
+                    Phone("kim", now),
                     Pass(60),
                     Want("2026-11-20 12:01:00", Own),
                 ],
@@ -572,8 +538,8 @@ mod tests {
                 vec![
                     Set(now),
                     Set("2027-11-20 12:00:00"),
-                    Phone("sam", 1, "2026-11-20 12:00:01"),
-                    Phone("kim", 2, "2026-11-20 12:00:02"),
+                    Phone("sam", "2026-11-20 12:00:01"),
+                    Phone("kim", "2026-11-20 12:00:02"),
                     Pass(60),
                     Want("2026-11-20 12:01:01", Hints),
                     Pass(10 * DAY),
@@ -591,11 +557,8 @@ mod tests {
     fn phones_that_are_heard_are_few() {
         let mut keeper = Timekeeper::default();
         for number in 0..=255 {
-            let from = Hinter::Phone {
-                user: format!("u{number}"),
-                address: [10, 0, 0, number].into(),
-            };
-            keeper.hint(from, FLOOR * 1000 + u64::from(number), 0);
+            let from = Hinter::Phone(format!("u{number}"));
+            keeper.hint(from, FLOOR * 1000 + number, 0);
         }
         assert_eq!(keeper.hints.len(), limits::CLOCK_HINTS);
     }
@@ -614,19 +577,5 @@ mod tests {
         let mut keeper = Timekeeper::default();
         let ahead = keeper.read(5, CEILING * 1000);
         assert!(!ahead.trusted && ahead.seconds() < FLOOR);
-    }
-
-    #[test]
-    fn the_floor_of_a_build() {
-        for (epoch, want) in [
-            (None, RELEASED),
-            (Some("1"), RELEASED),
-            (Some("1800000000"), 1_800_000_000),
-            (Some("9999999999999"), RELEASED),
-            (Some("yesterday"), RELEASED),
-            (Some(""), RELEASED),
-        ] {
-            assert_eq!(floor(epoch), want, "{epoch:?}");
-        }
     }
 }
