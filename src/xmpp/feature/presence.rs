@@ -2,9 +2,12 @@
 
 use minidom::Element;
 
-use crate::xmpp::feature::time;
 use crate::xmpp::host::{Host, Show};
 use crate::xmpp::stanza::{attr, child_text};
+
+/// XEP-0115 §4: a client that announces capabilities is more than a receiver of pushes, and likely to answer
+/// when it is asked for the time. The stock androidpn client announces none.
+const CAPABILITIES: &str = "http://jabber.org/protocol/caps";
 
 /// Takes in the presence of a logged-in phone; presence is never answered.
 pub fn update(presence: &Element, host: &mut dyn Host) {
@@ -14,7 +17,7 @@ pub fn update(presence: &Element, host: &mut dyn Host) {
     match attr(presence, "type") {
         None | Some("" | "available") => {
             host.available(show(presence));
-            if time::is_known_to(presence) {
+            if presence.has_child("c", CAPABILITIES) {
                 host.knows_time();
             }
         }

@@ -14,9 +14,6 @@ pub const NS: &str = "urn:xmpp:time";
 /// This feature's rows of the table.
 pub const ROUTES: &[Route] = &[Route::get(NS, tell)];
 
-/// XEP-0115 §4: a client that announces capabilities knows more than pushes. The stock androidpn client
-/// does not.
-const CAPABILITIES: &str = "http://jabber.org/protocol/caps";
 /// Our one question has an id of its own; numbered pings and notifications look different.
 const QUESTION: &str = "time";
 
@@ -35,12 +32,6 @@ fn tell(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaError> {
     time.append_child(text_element("tzo", NS, "+00:00"));
     time.append_child(text_element("utc", NS, &utc));
     Ok(Reply::With(time))
-}
-
-/// Whether a client is likely to answer the question for its time, as its presence tells.
-#[must_use]
-pub fn is_known_to(presence: &Element) -> bool {
-    presence.has_child("c", CAPABILITIES)
 }
 
 /// §3: asks a client for its time.
