@@ -70,6 +70,8 @@ pub const CLOCK_AGREEMENT: Duration = Duration::from_secs(5 * 60);
 pub const CLOCK_HINT_WAIT: Duration = Duration::from_secs(60);
 /// Phones whose word on the time is kept, about 100 bytes each; more are not heard.
 pub const CLOCK_HINTS: usize = 16;
+/// While the time is not trusted, how often to look whether that has changed.
+pub const CLOCK_LOOK: Duration = Duration::from_secs(60);
 /// A connected phone is asked for the time at most so often, and only while ours is not trusted.
 pub const CLOCK_ASK: Duration = Duration::from_secs(3600);
 
