@@ -104,16 +104,18 @@ impl Timekeeper {
     /// can be told from a date.
     pub fn read(&mut self, elapsed: u64, system: u64) -> Wall {
         let offset = signed(system).saturating_sub(signed(elapsed));
-        let jumped = self
-            .offset
-            .replace(offset)
-            .is_none_or(|last| is_far(last, offset));
+        let before = self.system;
+        let last = self.offset.replace(offset);
+        let jumped = last.is_none_or(|last| is_far(last, offset));
         self.judge(offset, is_plausible(system), jumped, elapsed);
         if let Some(agreed) = self.agreed(elapsed) {
             self.decide(agreed);
         }
         if self.basis() != Basis::Nothing {
             self.hints = Vec::new();
+        }
+        if last.is_some() {
+            self.report(before);
         }
         let millis = match self.believed {
             Some((believed, _)) => unsigned(signed(elapsed).saturating_add(believed)),
@@ -157,8 +159,7 @@ impl Timekeeper {
 
     /// Whether the machine's clock is right (rules 1 to 4 and 6).
     fn judge(&mut self, offset: Offset, plausible: bool, jumped: bool, elapsed: u64) {
-        let before = self.system;
-        self.system = match (before, self.believed) {
+        self.system = match (self.system, self.believed) {
             _ if !plausible => System::Wrong,
             (System::Outvoted, _) if !jumped => System::Outvoted,
             (System::Doubted(since), _) if !jumped => {
@@ -176,7 +177,6 @@ impl Timekeeper {
         if self.system == System::Right {
             self.believed = Some((offset, Basis::System));
         }
-        self.report(before);
     }
 
     /// What phones say, if they may decide (rule 5).
@@ -190,29 +190,29 @@ impl Timekeeper {
 
     /// Hints are believed: for the machine's clock if it shows about the same, else against it.
     fn decide(&mut self, hinted: Offset) {
-        let before = self.system;
-        match (before, self.offset) {
+        match (self.system, self.offset) {
             (System::Doubted(_), Some(offset)) if !is_far(offset, hinted) => {
                 self.system = System::Right;
                 self.believed = Some((offset, Basis::System));
             }
             _ => {
-                if before != System::Wrong {
+                if self.system != System::Wrong {
                     self.system = System::Outvoted;
                 }
                 self.believed = Some((hinted, Basis::Hints));
                 log::info!("the time was told by phones or an administrator");
             }
         }
-        self.report(before);
     }
 
     fn report(&self, before: System) {
         use System::{Doubted, Outvoted, Right, Wrong};
         match (before, self.system) {
-            (Right, Doubted(_)) => log::warn!("the clock has jumped; nothing expires meanwhile"),
+            (Right | Wrong, Doubted(_)) => {
+                log::warn!("the clock has jumped and is in doubt; nothing expires meanwhile");
+            }
             (Right | Doubted(_), Wrong | Outvoted) => log::warn!("the clock has become wrong"),
-            (Doubted(_) | Outvoted, Right) => log::info!("the clock is believed again"),
+            (Wrong | Doubted(_) | Outvoted, Right) => log::info!("the clock is believed"),
             _ => {}
         }
     }
