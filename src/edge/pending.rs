@@ -37,6 +37,8 @@ struct Young {
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Devices that have yet to settle it.
     devices: BTreeSet<DeviceId>,
+    /// It has been for a device: one that is scheduled is for nobody until its time comes.
+    addressed: bool,
     /// Its batch changed other things too, which must not reach the disk without it.
     joined: bool,
     since: Instant,
@@ -132,6 +134,7 @@ impl Pending {
                     self.layer.apply(writes, now);
                     return None;
                 };
+                young.addressed = true;
                 if delivery.state.is_waiting() {
                     young.devices.insert(delivery.device);
                 } else {
@@ -164,6 +167,7 @@ impl Pending {
         let mut young = Young {
             rows: BTreeMap::new(),
             devices: BTreeSet::new(),
+            addressed: false,
             joined,
             since: now,
             cost: 0,
@@ -182,7 +186,7 @@ impl Pending {
 
     /// Puts a notification where it belongs after it has changed.
     fn settle(&mut self, id: NotificationId) {
-        let is_settled = |young: &Young| young.devices.is_empty();
+        let is_settled = |young: &Young| young.addressed && young.devices.is_empty();
         if !self.waiting.get(&id).is_some_and(is_settled) {
             return;
         }
@@ -481,7 +485,7 @@ mod tests {
                 ],
                 0,
             ),
-            ("for nobody", vec![put(1, 9)], 0),
+            ("for nobody yet", vec![put(1, 9)], 2),
             (
                 "one of two",
                 vec![
