@@ -133,5 +133,12 @@ pub const RECEIPT_DELAY: Duration = Duration::from_secs(5);
 pub const DISK_RESERVE: u64 = 1024 * 1024;
 /// Pause between two tries to bring a failed store back.
 pub const STORE_RETRY: Duration = Duration::from_secs(5);
+/// Longest the database may take to open: some damage makes sled search for ever. After it the start fails.
+pub const STORE_OPEN: Duration = Duration::from_secs(30);
+/// Changes written in one commit, about 150 bytes of memory each; with more the next commit begins. Reads
+/// wait while a commit is applied, about 15 µs a change. A batch that alone has more is not divided.
+pub const COMMIT_CHANGES: usize = 4096;
 /// Longest a stop waits for phones to take their stream error.
 pub const STOP_WAIT: Duration = Duration::from_secs(3);
+/// Damaged records named in the log, one line each; more are only counted.
+pub const DAMAGE_LINES: u64 = 10;

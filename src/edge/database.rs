@@ -1,0 +1,229 @@
+//! The sled database in the data directory: opened under a deadline, and written so that a power cut loses
+//! nothing committed.
+
+// Heads up! sled 0.34 does less than it seems to, and each step here is there for a reason:
+// - `flush` writes the log but not the file's metadata; without `sync_data` after it a power cut takes
+//   acknowledged writes back.
+// - A page above 16 KiB becomes a file under `blobs/` that sled never syncs and often never removes; `record`
+//   keeps keys and values so short that none appears.
+// - Opening with a leftover `snap.*.generating` fails; with some damage to the log it never ends.
+// - After one I/O error every call fails until the database is opened anew.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+
+use sled::IVec;
+
+use super::data_dir::sync_directory;
+use crate::limits;
+use crate::push::record::Write;
+use crate::push::store::StoreError;
+
+/// sled's unit of allocation and reuse; fixed when a database is created.
+const SEGMENT: usize = 64 * 1024;
+
+/// An open database. One thread writes; clones of [`rows`](Self::rows) may be read by others.
+pub(super) struct Database {
+    rows: sled::Db,
+    /// The log, to sync it.
+    log: File,
+}
+
+/// Writes that become durable together: the last one to each key, or `None` to remove it.
+pub(super) type Commit = BTreeMap<Vec<u8>, Option<IVec>>;
+
+/// Why the database does not open. Its `Display` is a sentence for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenError {
+    /// Not within [`limits::STORE_OPEN`]: its log is damaged in a way that makes sled search for ever, or the
+    /// disk hangs.
+    Slow,
+    /// sled has panicked.
+    Panicked,
+    /// Its files cannot be read or written, or are damaged.
+    Failed(StoreError),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the database does not open: ")?;
+        match self {
+            Self::Slow => write!(
+                f,
+                "it takes more than {} seconds, so it is damaged, or the disk hangs",
+                limits::STORE_OPEN.as_secs()
+            ),
+            Self::Panicked => f.write_str("sled panicked"),
+            Self::Failed(StoreError::Full) => f.write_str("no space left"),
+            Self::Failed(StoreError::Failed(why)) => f.write_str(why),
+        }
+    }
+}
+
+impl From<OpenError> for StoreError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Failed(error) => error,
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(io_error(error))
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl Database {
+    /// Opens or creates the database in directory `path`, with a page cache of `cache` bytes.
+    ///
+    /// A thread of its own does it, so that sled can be given up; one that hangs stays until the process ends.
+    pub(super) fn open(path: &Path, cache: u64) -> Result<Self, OpenError> {
+        let (opened, wait) = mpsc::sync_channel(1);
+        let path = path.to_owned();
+        let open = move || drop(opened.send(Self::open_here(&path, cache)));
+        let helper = thread::Builder::new().name("store-open".into());
+        helper.spawn(open)?;
+        match wait.recv_timeout(limits::STORE_OPEN) {
+            Ok(opened) => Ok(opened?),
+            Err(RecvTimeoutError::Timeout) => Err(OpenError::Slow),
+            Err(RecvTimeoutError::Disconnected) => Err(OpenError::Panicked),
+        }
+    }
+
+    fn open_here(path: &Path, cache: u64) -> Result<Self, StoreError> {
+        prepare(path).map_err(io_error)?;
+        let rows = sled::Config::new()
+            .path(path)
+            .mode(sled::Mode::LowSpace)
+            // Below 256 bytes sled panics.
+            .cache_capacity(cache.max(256))
+            .segment_size(SEGMENT)
+            // Its own flusher would wake up for nothing; the storage thread flushes.
+            .flush_every_ms(None)
+            .open()
+            .map_err(sled_error)?;
+        let log = File::open(path.join("db")).map_err(io_error)?;
+        File::open(path.join("conf"))
+            .and_then(|conf| conf.sync_all())
+            .map_err(io_error)?;
+        sync_directory(path);
+        path.parent().into_iter().for_each(sync_directory);
+        Ok(Self { rows, log })
+    }
+
+    /// The rows, for reading. Writes show before they are durable.
+    pub(super) fn rows(&self) -> &sled::Db {
+        &self.rows
+    }
+
+    /// Adds a write to a commit.
+    pub(super) fn stage(&self, write: Write, commit: &mut Commit) -> Result<(), StoreError> {
+        match write {
+            Write::Put { key, value } => {
+                commit.insert(key, Some(IVec::from(value)));
+            }
+            Write::Delete(key) => {
+                commit.insert(key, None);
+            }
+            Write::DeletePrefix(prefix) => {
+                let staged = commit.range_mut(prefix.clone()..);
+                for (_, value) in staged.take_while(|(key, _)| key.starts_with(&prefix)) {
+                    *value = None;
+                }
+                for key in self.rows.scan_prefix(&prefix).keys() {
+                    commit.insert(key.map_err(sled_error)?.to_vec(), None);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the rows of a commit are before it, so that it can be taken back.
+    pub(super) fn before(&self, commit: &Commit) -> Result<Commit, StoreError> {
+        let read = |key: &Vec<u8>| Ok((key.clone(), self.rows.get(key).map_err(sled_error)?));
+        commit.keys().map(read).collect()
+    }
+
+    /// Writes a commit, whole or not at all, and returns when it is durable.
+    ///
+    /// After an error the database is of no more use; whether the commit outlives it is open.
+    pub(super) fn write(&mut self, commit: Commit) -> Result<(), StoreError> {
+        if commit.is_empty() {
+            return Ok(());
+        }
+        let mut batch = sled::Batch::default();
+        for (key, value) in commit {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        self.rows.apply_batch(batch).map_err(sled_error)?;
+        self.rows.flush().map_err(sled_error)?;
+        self.log.sync_data().map_err(io_error)
+    }
+
+    /// From here on the log cannot be synced: it is a pipe.
+    #[cfg(test)]
+    pub(super) fn break_sync(&mut self) {
+        let (pipe, _) = io::pipe().unwrap();
+        self.log = File::from(std::os::fd::OwnedFd::from(pipe));
+    }
+}
+
+/// Makes what is on disk fit for sled to open.
+fn prepare(path: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            log::info!("store: removing {name:?}, left by an interrupted start");
+            fs::remove_file(entry.path())?;
+        }
+    }
+    let log = match File::open(path.join("db")) {
+        Ok(log) => log,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    // sled's threads hold its lock for a moment after the database is closed, and sled would not wait.
+    log.lock()?;
+    // After a crash the log may be ahead of the disk; the snapshot sled is about to make must not be.
+    log.sync_all()
+}
+
+/// What an error of sled's means for the one who asked.
+pub(super) fn sled_error(error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Io(error) => io_error(error),
+        other => StoreError::Failed(other.to_string()),
+    }
+}
+
+fn io_error(error: io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
+        _ => StoreError::Failed(error.to_string()),
+    }
+}

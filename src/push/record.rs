@@ -1,0 +1,977 @@
+//! Stored form: bytes ⇄ account, device, notification, delivery, as rows of one ordered map.
+//!
+//! One map for all kinds makes a batch atomic across them. A row's key is a kind byte and the identity in
+//! big-endian order; its value is a version byte, a payload, and a CRC-32 of key, version and payload, so
+//! that a row under the wrong key is damaged too. Version first and checksum last hold for every version.
+//!
+//! | kind | key after the kind byte | payload |
+//! |---|---|---|
+//! | 1 account | name and 0, or 255 and SHA-1 of a long name; part | number of parts, a piece of the fields |
+//! | 2 device | id | fields |
+//! | 3 notification | id | none: it exists |
+//! | 4 delivery | notification, device | state, time |
+//! | 5 body | notification, part | number of parts, a piece of the fields |
+//!
+//! Accounts and bodies are cut into parts, and long names are digested, because sled puts a page above 16 KiB
+//! into a file of its own, which it neither syncs nor, often, ever removes; a page holds about 16 rows, or 256
+//! keys. Bodies are a kind of their own, behind the others, so that a start reads everything but them.
+
+use std::fmt;
+
+use sha1::{Digest, Sha1};
+
+use super::fields::{self, Fields};
+use super::notification::{Notification, NotificationId};
+use super::store::{Account, Change, DeviceId, Row};
+use crate::limits;
+
+pub use super::fields::Unstorable;
+
+/// Version this program writes, and the latest it reads.
+pub const VERSION: u8 = 1;
+/// First key [`Loader`] has no use for: bodies lie behind it.
+pub const END_OF_LOADED: [u8; 1] = [BODY];
+
+const ACCOUNT: u8 = 1;
+const DEVICE: u8 = 2;
+const NOTIFICATION: u8 = 3;
+const DELIVERY: u8 = 4;
+const BODY: u8 = 5;
+/// Bytes of fields in one part of an account or a body.
+const PART: usize = 512;
+/// Bytes of the longest account name that is its own key. androidpn's clients register 32 hex digits.
+const NAME_IN_KEY: usize = 32;
+/// Stands for a digested name: no UTF-8 text begins so.
+const DIGEST: u8 = 0xff;
+
+/// One write to the map of rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Adds or replaces a row.
+    Put {
+        /// Its key.
+        key: Vec<u8>,
+        /// Its value.
+        value: Vec<u8>,
+    },
+    /// Removes a row, if it is there.
+    Delete(Vec<u8>),
+    /// Removes every row whose key begins so.
+    DeletePrefix(Vec<u8>),
+}
+
+/// A record that cannot be read. Its `Display` is for the log and shows the key, never the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRecord {
+    /// Key of the row, or of the record's first rows if it has several.
+    pub key: Vec<u8>,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// What is wrong with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Its bytes are not what was written.
+    Damaged,
+    /// Its bytes are whole, but a later lanpush wrote them in this version.
+    Newer(u8),
+}
+
+impl fmt::Display for BadRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.key.first() {
+            Some(&ACCOUNT) => "account",
+            Some(&DEVICE) => "device",
+            Some(&NOTIFICATION) => "notification",
+            Some(&DELIVERY) => "delivery",
+            Some(&BODY) => "notification body",
+            _ => "unknown",
+        };
+        write!(f, "{kind} record ")?;
+        // The longest key of ours without a name in it has 22 bytes.
+        for byte in self.key.iter().take(32) {
+            write!(f, "{byte:02x}")?;
+        }
+        match self.fault {
+            Fault::Damaged => f.write_str(" is damaged"),
+            Fault::Newer(version) => write!(f, " is of version {version}, newer than this program"),
+        }
+    }
+}
+
+/// Appends the writes that carry out `change`.
+///
+/// # Errors
+/// [`Unstorable`] if a field exceeds what the form holds; `into` then has a part of the writes.
+pub fn writes(change: &Change, into: &mut Vec<Write>) -> Result<(), Unstorable> {
+    match change {
+        Change::PutAccount(account) => {
+            put_parts(
+                account_prefix(&account.name)?,
+                &fields::of_account(account)?,
+                into,
+            )?;
+        }
+        // A name that cannot be stored has not been.
+        Change::DeleteAccount(name) => {
+            into.extend(account_prefix(name).map(Write::DeletePrefix));
+        }
+        Change::PutDevice(device) => put(device_key(device.id), &fields::of_device(device)?, into),
+        Change::DeleteDevice(id) => into.push(Write::Delete(device_key(*id))),
+        Change::PutNotification(notification) => {
+            put(notification_key(NOTIFICATION, notification.id), &[], into);
+            let prefix = notification_key(BODY, notification.id);
+            put_parts(prefix, &fields::of_body(notification)?, into)?;
+        }
+        Change::DeleteNotification(id) => {
+            into.push(Write::Delete(notification_key(NOTIFICATION, *id)));
+            into.push(Write::DeletePrefix(notification_key(DELIVERY, *id)));
+            into.push(Write::DeletePrefix(notification_key(BODY, *id)));
+        }
+        Change::PutDelivery(delivery) => {
+            let key = delivery_key(delivery.notification, delivery.device);
+            put(key, &fields::of_delivery(delivery), into);
+        }
+    }
+    Ok(())
+}
+
+/// Reads an account through `get`, which looks up one row.
+///
+/// # Errors
+/// Those of `get`. A record that cannot be read is `Some(Err(_))`.
+pub fn read_account<V: AsRef<[u8]>, E>(
+    name: &str,
+    get: impl FnMut(&[u8]) -> Result<Option<V>, E>,
+) -> Result<Option<Result<Account, BadRecord>>, E> {
+    let Ok(prefix) = account_prefix(name) else {
+        return Ok(None);
+    };
+    let record = read_parts(prefix, get)?;
+    Ok(record.map(Parts::finish_account))
+}
+
+/// Reads a notification's body through `get`, which looks up one row.
+///
+/// # Errors
+/// Those of `get`. A record that cannot be read is `Some(Err(_))`.
+pub fn read_notification<V: AsRef<[u8]>, E>(
+    id: NotificationId,
+    get: impl FnMut(&[u8]) -> Result<Option<V>, E>,
+) -> Result<Option<Result<Notification, BadRecord>>, E> {
+    let record = read_parts(notification_key(BODY, id), get)?;
+    Ok(record.map(|parts| parts.finish(|fields| fields::body(id, fields))))
+}
+
+/// Turns the rows below [`END_OF_LOADED`], given in order, into what [`crate::push::store::Store::load`]
+/// hands out.
+#[derive(Debug, Default)]
+pub struct Loader {
+    /// The account whose parts are coming in.
+    account: Option<Parts>,
+}
+
+impl Loader {
+    /// Takes the next row.
+    pub fn row(&mut self, key: &[u8], value: &[u8], visit: &mut dyn FnMut(Result<Row, BadRecord>)) {
+        if let (Some(&ACCOUNT), Some((_, prefix))) = (key.first(), key.split_last()) {
+            if self
+                .account
+                .as_ref()
+                .is_none_or(|parts| parts.prefix != prefix)
+            {
+                self.finish(visit);
+            }
+            let parts = self
+                .account
+                .get_or_insert_with(|| Parts::new(prefix.to_vec()));
+            return parts.add(key, value);
+        }
+        self.finish(visit);
+        visit(single_row(key, value).map_err(|fault| BadRecord {
+            key: key.to_vec(),
+            fault,
+        }));
+    }
+
+    /// Hands out the last account, if it was still waiting for parts. To be called after the last row.
+    pub fn finish(&mut self, visit: &mut dyn FnMut(Result<Row, BadRecord>)) {
+        let Some(parts) = self.account.take() else {
+            return;
+        };
+        visit(parts.finish_account().map(Row::Account));
+    }
+}
+
+// ---- keys ------------------------------------------------------------------------------------
+
+fn account_prefix(name: &str) -> Result<Vec<u8>, Unstorable> {
+    if name.is_empty() || name.len() > limits::JID_PART || name.contains('\0') {
+        return Err(Unstorable("account name"));
+    }
+    let mut prefix = vec![ACCOUNT];
+    if name.len() > NAME_IN_KEY {
+        prefix.push(DIGEST);
+        prefix.extend(Sha1::digest(name));
+    } else {
+        prefix.extend(name.as_bytes());
+        // It ends the name, so that no name's rows begin like another's.
+        prefix.push(0);
+    }
+    Ok(prefix)
+}
+
+fn device_key(id: DeviceId) -> Vec<u8> {
+    let mut key = vec![DEVICE];
+    key.extend(id.0.to_be_bytes());
+    key
+}
+
+fn notification_key(kind: u8, id: NotificationId) -> Vec<u8> {
+    let mut key = vec![kind];
+    key.extend(id.0.to_be_bytes());
+    key
+}
+
+fn delivery_key(notification: NotificationId, device: DeviceId) -> Vec<u8> {
+    let mut key = notification_key(DELIVERY, notification);
+    key.extend(device.0.to_be_bytes());
+    key
+}
+
+// ---- rows and parts --------------------------------------------------------------------------
+
+fn put(key: Vec<u8>, payload: &[u8], into: &mut Vec<Write>) {
+    let mut value = Vec::with_capacity(payload.len() + 5);
+    value.push(VERSION);
+    value.extend(payload);
+    value.extend(checksum(&key, &value));
+    into.push(Write::Put { key, value });
+}
+
+fn put_parts(prefix: Vec<u8>, fields: &[u8], into: &mut Vec<Write>) -> Result<(), Unstorable> {
+    let parts = u8::try_from(fields.len().div_ceil(PART)).map_err(|_| Unstorable("record"))?;
+    // What it replaces may have had more parts.
+    into.push(Write::DeletePrefix(prefix.clone()));
+    for (part, piece) in (0..parts).zip(fields.chunks(PART)) {
+        let mut key = prefix.clone();
+        key.push(part);
+        put(key, &[&[parts], piece].concat(), into);
+    }
+    Ok(())
+}
+
+fn checksum(key: &[u8], versioned: &[u8]) -> [u8; 4] {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(key);
+    crc.update(versioned);
+    crc.finalize().to_be_bytes()
+}
+
+/// The payload of a row whose checksum and version are right.
+fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<&'a [u8], Fault> {
+    let (versioned, crc) = value.split_last_chunk::<4>().ok_or(Fault::Damaged)?;
+    let (&version, payload) = versioned.split_first().ok_or(Fault::Damaged)?;
+    if *crc != checksum(key, versioned) {
+        return Err(Fault::Damaged);
+    }
+    match version {
+        VERSION => Ok(payload),
+        0 => Err(Fault::Damaged),
+        newer => Err(Fault::Newer(newer)),
+    }
+}
+
+/// The parts of one record, put together in order.
+#[derive(Debug)]
+struct Parts {
+    prefix: Vec<u8>,
+    fields: Vec<u8>,
+    /// Parts that have come, and how many there should be.
+    count: u16,
+    total: u16,
+    fault: Option<Fault>,
+}
+
+impl Parts {
+    fn new(prefix: Vec<u8>) -> Self {
+        Self {
+            prefix,
+            fields: Vec::new(),
+            count: 0,
+            total: 0,
+            fault: None,
+        }
+    }
+
+    fn add(&mut self, key: &[u8], value: &[u8]) {
+        match open(key, value).map(<[u8]>::split_first) {
+            Ok(Some((&total, piece)))
+                if key.last().copied().map(u16::from) == Some(self.count)
+                    && (self.count == 0 || u16::from(total) == self.total)
+                    && piece.len() <= PART =>
+            {
+                self.total = u16::from(total);
+                self.fields.extend(piece);
+            }
+            Ok(_) => self.fault = self.fault.or(Some(Fault::Damaged)),
+            Err(fault) => self.fault = self.fault.or(Some(fault)),
+        }
+        self.count = self.count.saturating_add(1);
+    }
+
+    fn finish_account(self) -> Result<Account, BadRecord> {
+        let prefix = self.prefix.clone();
+        // The name is checked against the key, which may only have its digest.
+        let ours = |account: &Account| account_prefix(&account.name).is_ok_and(|own| own == prefix);
+        self.finish(|fields| fields::account(fields).filter(ours))
+    }
+
+    fn finish<T>(self, read: impl FnOnce(Fields<'_>) -> Option<T>) -> Result<T, BadRecord> {
+        let whole = self.count == self.total;
+        let fault = self.fault.or((!whole).then_some(Fault::Damaged));
+        let record = match fault {
+            Some(fault) => Err(fault),
+            None => read(Fields(&self.fields)).ok_or(Fault::Damaged),
+        };
+        record.map_err(|fault| BadRecord {
+            key: self.prefix,
+            fault,
+        })
+    }
+}
+
+fn read_parts<V: AsRef<[u8]>, E>(
+    prefix: Vec<u8>,
+    mut get: impl FnMut(&[u8]) -> Result<Option<V>, E>,
+) -> Result<Option<Parts>, E> {
+    let mut parts = Parts::new(prefix);
+    for part in 0..=u8::MAX {
+        let mut key = parts.prefix.clone();
+        key.push(part);
+        match get(&key)? {
+            Some(value) => parts.add(&key, value.as_ref()),
+            None if part == 0 => return Ok(None),
+            None => break,
+        }
+        if parts.fault.is_some() || parts.count >= parts.total {
+            break;
+        }
+    }
+    Ok(Some(parts))
+}
+
+fn single_row(key: &[u8], value: &[u8]) -> Result<Row, Fault> {
+    let fields = Fields(open(key, value)?);
+    let row = match key {
+        [DEVICE, id @ ..] => id.try_into().ok().and_then(|id| {
+            fields::device(DeviceId(u32::from_be_bytes(id)), fields).map(Row::Device)
+        }),
+        [NOTIFICATION, id @ ..] => id.try_into().ok().and_then(|id| {
+            let id = NotificationId(u128::from_be_bytes(id));
+            fields.end(Row::Notification(id))
+        }),
+        [DELIVERY, rest @ ..] => rest.split_last_chunk::<4>().and_then(|(id, device)| {
+            let id = NotificationId(u128::from_be_bytes(id.try_into().ok()?));
+            let device = DeviceId(u32::from_be_bytes(*device));
+            fields::delivery(id, device, fields).map(Row::Delivery)
+        }),
+        _ => None,
+    };
+    row.ok_or(Fault::Damaged)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::convert::Infallible;
+
+    use super::*;
+    use crate::push::notification::{DeliveryState, Target};
+    use crate::push::store::{Delivery, Device};
+
+    type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+    type Read = Vec<Result<Row, BadRecord>>;
+
+    fn apply(rows: &mut Rows, change: &Change) {
+        let mut list = Vec::new();
+        writes(change, &mut list).unwrap();
+        for write in list {
+            match write {
+                Write::Put { key, value } => drop(rows.insert(key, value)),
+                Write::Delete(key) => drop(rows.remove(&key)),
+                Write::DeletePrefix(prefix) => rows.retain(|key, _| !key.starts_with(&prefix)),
+            }
+        }
+    }
+
+    fn rows_of(change: &Change) -> Rows {
+        let mut rows = Rows::new();
+        apply(&mut rows, change);
+        rows
+    }
+
+    fn load(rows: &Rows) -> Read {
+        let mut read = Read::new();
+        let mut loader = Loader::default();
+        for (key, value) in rows.range(..END_OF_LOADED.to_vec()) {
+            loader.row(key, value, &mut |row| read.push(row));
+        }
+        loader.finish(&mut |row| read.push(row));
+        read
+    }
+
+    fn body(rows: &Rows, id: NotificationId) -> Option<Result<Notification, BadRecord>> {
+        read_notification(id, |key| Ok::<_, Infallible>(rows.get(key))).unwrap()
+    }
+
+    fn by_name(rows: &Rows, name: &str) -> Option<Result<Account, BadRecord>> {
+        read_account(name, |key| Ok::<_, Infallible>(rows.get(key))).unwrap()
+    }
+
+    fn sam() -> Account {
+        Account {
+            name: "sam".into(),
+            password: "p\u{1f511}w".into(),
+            full_name: "Sam".into(),
+            email: "sam@lan".into(),
+            alias: "kitchen".into(),
+            tags: vec!["office".into(), String::new()],
+            created: 1_700_000_000,
+            updated: u64::MAX,
+        }
+    }
+
+    /// As long as every limit allows.
+    fn longest_account() -> Account {
+        Account {
+            name: "n".repeat(limits::JID_PART),
+            password: "p".repeat(limits::PASSWORD),
+            full_name: "f".repeat(limits::REGISTERED_FIELD),
+            email: "e".repeat(limits::REGISTERED_FIELD),
+            alias: "a".repeat(limits::LABEL),
+            tags: vec!["t".repeat(limits::LABEL); limits::TAGS],
+            ..sam()
+        }
+    }
+
+    fn push(message: &str) -> Notification {
+        Notification {
+            id: NotificationId(0x0102_0304),
+            target: Target::Tag("office".into()),
+            title: "Door".into(),
+            message: message.into(),
+            uri: "http://door.lan/?a=1&b=2".into(),
+        }
+    }
+
+    fn longest_push() -> Notification {
+        Notification {
+            target: Target::User("u".repeat(limits::JID_PART)),
+            title: "t".repeat(limits::TITLE),
+            uri: "u".repeat(limits::URI),
+            ..push(&"m".repeat(limits::MESSAGE))
+        }
+    }
+
+    fn phone(resource: Option<String>) -> Device {
+        Device {
+            id: DeviceId(7),
+            account: "sam".into(),
+            resource,
+            last_seen: 3,
+        }
+    }
+
+    fn receipt(state: DeliveryState) -> Delivery {
+        Delivery {
+            notification: NotificationId(9 << 80),
+            device: DeviceId(u32::MAX),
+            state,
+            at: 1_700_000_001,
+        }
+    }
+
+    fn samples() -> Vec<(&'static str, Change)> {
+        vec![
+            ("account", Change::PutAccount(sam())),
+            ("longest account", Change::PutAccount(longest_account())),
+            ("device", Change::PutDevice(phone(Some("Android".into())))),
+            ("device without resource", Change::PutDevice(phone(None))),
+            (
+                "delivery",
+                Change::PutDelivery(receipt(DeliveryState::Sent)),
+            ),
+            (
+                "notification",
+                Change::PutNotification(push("open \u{1f6aa}")),
+            ),
+        ]
+    }
+
+    #[test]
+    fn accounts_devices_and_deliveries_come_back() {
+        for account in [
+            sam(),
+            longest_account(),
+            Account {
+                name: "x".into(),
+                ..Account::default()
+            },
+        ] {
+            let rows = rows_of(&Change::PutAccount(account.clone()));
+            assert_eq!(load(&rows), [Ok(Row::Account(account.clone()))]);
+            assert_eq!(by_name(&rows, &account.name), Some(Ok(account)));
+            assert_eq!(by_name(&rows, "nobody"), None);
+        }
+        for resource in [None, Some(String::new()), Some("\u{1f4f1}".repeat(63))] {
+            let device = phone(resource);
+            let rows = rows_of(&Change::PutDevice(device.clone()));
+            assert_eq!(load(&rows), [Ok(Row::Device(device))]);
+        }
+        for state in (0..=4).map(|byte| DeliveryState::from_byte(byte).unwrap()) {
+            let rows = rows_of(&Change::PutDelivery(receipt(state)));
+            assert_eq!(load(&rows), [Ok(Row::Delivery(receipt(state)))]);
+        }
+    }
+
+    #[test]
+    fn notifications_come_back() {
+        let mut cases = vec![push(""), longest_push()];
+        // Lengths around the end of a part.
+        cases.extend((PART - 60..PART + 4).map(|length| push(&"m".repeat(length))));
+        let targets = [
+            Target::Everyone,
+            Target::User("sam".into()),
+            Target::Alias("k".into()),
+        ];
+        cases.extend(targets.map(|target| Notification {
+            target,
+            ..push("hi")
+        }));
+        for notification in cases {
+            let rows = rows_of(&Change::PutNotification(notification.clone()));
+            assert_eq!(load(&rows), [Ok(Row::Notification(notification.id))]);
+            assert_eq!(body(&rows, notification.id), Some(Ok(notification)));
+        }
+        assert_eq!(body(&Rows::new(), NotificationId(1)), None);
+    }
+
+    #[test]
+    fn load_gives_accounts_devices_notifications_deliveries_each_in_order() {
+        let mut rows = Rows::new();
+        let mut want = Vec::new();
+        for name in ["a", "a-b", "ab", "b", "sam"] {
+            let account = Account {
+                name: name.into(),
+                ..longest_account()
+            };
+            want.push(Ok(Row::Account(account)));
+        }
+        for id in [0, 1, 255, 256, u32::MAX] {
+            want.push(Ok(Row::Device(Device {
+                id: DeviceId(id),
+                ..phone(None)
+            })));
+        }
+        let ids = [1, 1 << 8, 1 << 80, u128::MAX].map(NotificationId);
+        want.extend(ids.map(|id| Ok(Row::Notification(id))));
+        for notification in ids {
+            for device in [1, 300].map(DeviceId) {
+                let delivery = Delivery {
+                    notification,
+                    device,
+                    ..receipt(DeliveryState::Queued)
+                };
+                want.push(Ok(Row::Delivery(delivery)));
+            }
+        }
+        for row in want.iter().rev() {
+            let change = match row.clone().unwrap() {
+                Row::Account(account) => Change::PutAccount(account),
+                Row::Device(device) => Change::PutDevice(device),
+                Row::Notification(id) => Change::PutNotification(Notification { id, ..push("") }),
+                Row::Delivery(delivery) => Change::PutDelivery(delivery),
+            };
+            apply(&mut rows, &change);
+        }
+        assert_eq!(load(&rows), want);
+    }
+
+    #[test]
+    fn deleting_and_replacing_leave_no_rows_behind() {
+        let mut rows = rows_of(&Change::PutAccount(longest_account()));
+        let short = Account {
+            tags: Vec::new(),
+            ..longest_account()
+        };
+        apply(&mut rows, &Change::PutAccount(short.clone()));
+        assert_eq!(load(&rows), [Ok(Row::Account(short.clone()))]);
+        apply(
+            &mut rows,
+            &Change::PutAccount(Account {
+                name: "nn".into(),
+                ..sam()
+            }),
+        );
+        apply(&mut rows, &Change::DeleteAccount(short.name));
+        apply(&mut rows, &Change::DeleteAccount("n".into()));
+        assert_eq!(
+            load(&rows).len(),
+            1,
+            "an account was deleted for another's name"
+        );
+        apply(&mut rows, &Change::DeleteAccount("nn".into()));
+        assert_eq!(rows.len(), 0);
+
+        apply(&mut rows, &Change::PutNotification(longest_push()));
+        let id = longest_push().id;
+        for notification in [id, NotificationId(id.0 + 1)] {
+            let delivery = Delivery {
+                notification,
+                ..receipt(DeliveryState::Queued)
+            };
+            apply(&mut rows, &Change::PutDelivery(delivery));
+        }
+        apply(&mut rows, &Change::DeleteNotification(id));
+        assert_eq!(
+            rows.len(),
+            1,
+            "only the other notification's delivery stays"
+        );
+        apply(&mut rows, &Change::PutDevice(phone(None)));
+        apply(&mut rows, &Change::DeleteDevice(DeviceId(7)));
+        assert_eq!(rows.len(), 1);
+    }
+
+    /// Every way of reading `rows` gives this fault; nothing of them is taken for a record.
+    fn assert_bad(rows: &Rows, fault: Fault, case: &str) {
+        let mut found: Vec<_> = load(rows);
+        // A header without a body is whole; the body is what is looked at.
+        found.retain(|row| !matches!(row, Ok(Row::Notification(_))));
+        for name in ["ann", "sam", &"n".repeat(limits::JID_PART)] {
+            found.extend(by_name(rows, name).map(|read| read.map(Row::Account)));
+        }
+        let read = body(rows, push("").id);
+        found.extend(read.map(|read| read.map(|read| Row::Notification(read.id))));
+        assert!(!found.is_empty(), "{case}: not seen");
+        for row in found {
+            assert_eq!(row.map_err(|bad| bad.fault), Err(fault), "{case}");
+        }
+    }
+
+    /// The rows with one value edited, for each row that carries data.
+    fn edited(change: &Change, edit: impl Fn(&mut Vec<u8>)) -> Vec<Rows> {
+        let rows = rows_of(change);
+        let keys = rows.keys().filter(|key| key.first() != Some(&NOTIFICATION));
+        keys.map(|key| {
+            let mut rows = rows.clone();
+            edit(rows.get_mut(key).unwrap());
+            rows
+        })
+        .collect()
+    }
+
+    #[test]
+    fn every_flipped_bit_is_seen() {
+        for (name, change) in samples() {
+            for at in 0..PART + 8 {
+                for bit in 0..8 {
+                    let case = format!("{name}, byte {at}, bit {bit}");
+                    let flip = |value: &mut Vec<u8>| {
+                        let length = value.len();
+                        value[at % length] ^= 1 << bit;
+                    };
+                    for rows in edited(&change, flip) {
+                        assert_bad(&rows, Fault::Damaged, &case);
+                    }
+                }
+            }
+        }
+        let header = notification_key(NOTIFICATION, NotificationId(5));
+        let mut rows = Rows::new();
+        put_row(&mut rows, header.clone(), &[]);
+        for at in 0..5 {
+            let mut value = rows[&header].clone();
+            value[at] ^= 1;
+            let damaged = Rows::from([(header.clone(), value)]);
+            assert_bad(&damaged, Fault::Damaged, "header");
+        }
+    }
+
+    #[test]
+    fn every_cut_is_seen() {
+        for (name, change) in samples() {
+            for cut in 0..PART + 6 {
+                let whole = rows_of(&change);
+                for rows in edited(&change, |value| value.truncate(cut)) {
+                    if rows != whole {
+                        assert_bad(&rows, Fault::Damaged, &format!("{name} cut at {cut}"));
+                    }
+                }
+            }
+            for rows in edited(&change, |value| value.push(0)) {
+                assert_bad(&rows, Fault::Damaged, &format!("{name} with a byte more"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_under_another_key_is_damaged() {
+        for (name, change) in samples() {
+            for (key, value) in rows_of(&change) {
+                for at in 0..key.len() {
+                    let mut moved = key.clone();
+                    moved[at] ^= 2;
+                    let read = load(&Rows::from([(moved, value.clone())]));
+                    assert!(read.iter().all(Result::is_err), "{name}: {read:?}");
+                }
+            }
+        }
+        for key in [
+            &[][..],
+            &[ACCOUNT],
+            &[ACCOUNT, 0],
+            &[DEVICE],
+            &[DELIVERY, 1],
+            &[0, 1],
+        ] {
+            let mut rows = Rows::new();
+            put_row(&mut rows, key.to_vec(), &[1, 0, 0]);
+            assert_eq!(load(&rows).len(), 1, "{key:?}");
+            assert!(load(&rows)[0].is_err(), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_part_is_damage() {
+        for change in [
+            Change::PutAccount(longest_account()),
+            Change::PutNotification(longest_push()),
+        ] {
+            let rows = rows_of(&change);
+            let mut parts: Vec<_> = rows.keys().filter(|key| key[0] != NOTIFICATION).collect();
+            assert!(parts.len() > 2);
+            if matches!(change, Change::PutNotification(_)) {
+                // Without its first part a body is simply not there.
+                parts.remove(0);
+            }
+            for part in parts {
+                let mut rows = rows.clone();
+                rows.remove(part);
+                let bad = match &change {
+                    Change::PutAccount(_) => load(&rows)[0].is_err(),
+                    _ => body(&rows, push("").id).unwrap().is_err(),
+                };
+                assert!(bad, "{part:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_account_costs_only_itself() {
+        let mut rows = rows_of(&Change::PutAccount(longest_account()));
+        let part = rows.keys().next().unwrap().clone();
+        apply(&mut rows, &Change::PutAccount(sam()));
+        apply(
+            &mut rows,
+            &Change::PutAccount(Account {
+                name: "ann".into(),
+                ..sam()
+            }),
+        );
+        rows.get_mut(&part).unwrap()[3] ^= 1;
+        let read = load(&rows);
+        assert_eq!(read.iter().filter(|row| row.is_ok()).count(), 2);
+        let bad = read[2].clone().unwrap_err();
+        assert!(bad.to_string().starts_with("account record 01ff"), "{bad}");
+        assert!(bad.to_string().ends_with(" is damaged"), "{bad}");
+    }
+
+    fn put_row(rows: &mut Rows, key: Vec<u8>, payload: &[u8]) {
+        let mut list = Vec::new();
+        put(key, payload, &mut list);
+        for write in list {
+            if let Write::Put { key, value } = write {
+                rows.insert(key, value);
+            }
+        }
+    }
+
+    #[test]
+    fn payloads_that_lie_are_damage() {
+        struct Case {
+            name: &'static str,
+            key: Vec<u8>,
+            payload: Vec<u8>,
+        }
+        let part = |total: u8, fields: &[u8]| [&[total], fields].concat();
+        let sam = [account_prefix("sam").unwrap(), vec![0]].concat();
+        let body = [notification_key(BODY, push("").id), vec![0]].concat();
+        let delivery = delivery_key(NotificationId(1), DeviceId(1));
+        let cases = [
+            Case {
+                name: "no part count",
+                key: sam.clone(),
+                payload: vec![],
+            },
+            Case {
+                name: "no parts",
+                key: sam.clone(),
+                payload: vec![0],
+            },
+            Case {
+                name: "255 parts, one there",
+                key: sam.clone(),
+                payload: part(255, &[0; 9]),
+            },
+            Case {
+                name: "text of 65535 bytes",
+                key: sam.clone(),
+                payload: part(1, &[0xff; 40]),
+            },
+            Case {
+                name: "255 tags",
+                key: sam.clone(),
+                payload: part(1, &[0, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0, 0]),
+            },
+            Case {
+                name: "not UTF-8",
+                key: sam.clone(),
+                payload: part(1, &[0, 1, 0xff]),
+            },
+            Case {
+                name: "part of 4096 bytes",
+                key: sam,
+                payload: part(1, &[0; 4096]),
+            },
+            Case {
+                name: "another's account",
+                key: [account_prefix("ann").unwrap(), vec![0]].concat(),
+                payload: part(1, &fields::of_account(&self::sam()).unwrap()),
+            },
+            Case {
+                name: "unknown target",
+                key: body.clone(),
+                payload: part(1, &[4, 0, 0, 0, 0, 0, 0, 0, 0]),
+            },
+            Case {
+                name: "bytes behind the body",
+                key: body,
+                payload: part(1, &[0; 10]),
+            },
+            Case {
+                name: "unknown state",
+                key: delivery.clone(),
+                payload: vec![5, 0, 0, 0, 0, 0, 0, 0, 0],
+            },
+            Case {
+                name: "short delivery",
+                key: delivery,
+                payload: vec![1, 0],
+            },
+            Case {
+                name: "device of nothing",
+                key: device_key(DeviceId(1)),
+                payload: vec![],
+            },
+        ];
+        for Case { name, key, payload } in cases {
+            let mut rows = Rows::new();
+            put_row(&mut rows, key, &payload);
+            assert_bad(&rows, Fault::Damaged, name);
+        }
+    }
+
+    #[test]
+    fn a_later_version_is_told_from_damage() {
+        for (name, change) in samples() {
+            let mut rows = rows_of(&change);
+            for (key, value) in &mut rows {
+                value[0] = 2;
+                let end = value.len() - 4;
+                let crc = checksum(key, &value[..end]);
+                value[end..].copy_from_slice(&crc);
+            }
+            assert_bad_version(&rows, name);
+        }
+    }
+
+    fn assert_bad_version(rows: &Rows, name: &str) {
+        let read = load(rows);
+        assert_eq!(read.len(), 1, "{name}");
+        let bad = read[0].clone().unwrap_err();
+        assert_eq!(bad.fault, Fault::Newer(2), "{name}");
+        assert!(
+            bad.to_string().ends_with("newer than this program"),
+            "{bad}"
+        );
+        if let Some(read) = body(rows, push("").id) {
+            assert_eq!(read.unwrap_err().fault, Fault::Newer(2), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_stored_is_refused() {
+        let long = "x".repeat(70_000);
+        let name = |name: &str| {
+            Change::PutAccount(Account {
+                name: name.into(),
+                ..sam()
+            })
+        };
+        let cases = [
+            ("no name", name("")),
+            ("long name", name(&"x".repeat(limits::JID_PART + 1))),
+            ("name with a zero", name("sam\0")),
+            (
+                "password",
+                Change::PutAccount(Account {
+                    password: long.clone(),
+                    ..sam()
+                }),
+            ),
+            (
+                "tags",
+                Change::PutAccount(Account {
+                    tags: vec![String::new(); 256],
+                    ..sam()
+                }),
+            ),
+            ("message", Change::PutNotification(push(&long))),
+            (
+                "resource",
+                Change::PutDevice(phone(Some("x".repeat(limits::JID_PART + 1)))),
+            ),
+        ];
+        for (case, change) in cases {
+            assert!(writes(&change, &mut Vec::new()).is_err(), "{case}");
+        }
+        let mut none = Vec::new();
+        assert_eq!(
+            writes(&Change::DeleteAccount(String::new()), &mut none),
+            Ok(())
+        );
+        assert_eq!(none, []);
+    }
+
+    /// Twenty rows, the most a page of sled's holds, stay below the 16332 bytes that would make it a file.
+    #[test]
+    fn rows_are_short() {
+        let device = phone(Some("r".repeat(limits::JID_PART)));
+        let device = Device {
+            account: "a".repeat(limits::JID_PART),
+            ..device
+        };
+        for change in [
+            Change::PutAccount(longest_account()),
+            Change::PutNotification(longest_push()),
+            Change::PutDevice(device),
+        ] {
+            for (key, value) in rows_of(&change) {
+                assert!(20 * (key.len() + value.len() + 8) < 16_332, "{key:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! What the store on disk has to stand besides the contract: kill -9, a clean stop, leftovers, idleness.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
+mod scratch;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use lanpush::edge::data_dir::DataDir;
+use lanpush::edge::storage::{Outcomes, SledStore};
+use lanpush::limits;
+use lanpush::push::notification::{DeliveryState, Notification, NotificationId, Target};
+use lanpush::push::store::{
+    Account, Change, Delivery, DeviceId, Row, Store, StoreError, Ticket, Urgency,
+};
+
+use scratch::Scratch;
+
+const CACHE: u64 = 1_000_000;
+/// Tells a child of this test which directory to use and with which batch to begin.
+const CHILD_DIRECTORY: &str = "LANPUSH_TEST_DIRECTORY";
+const CHILD_START: &str = "LANPUSH_TEST_START";
+
+fn open(path: &Path) -> (DataDir, SledStore, Outcomes) {
+    let data = DataDir::open(path).unwrap();
+    let (store, outcomes) = SledStore::open(&data, CACHE).unwrap();
+    (data, store, outcomes)
+}
+
+fn write(
+    store: &mut SledStore,
+    outcomes: &Outcomes,
+    changes: Vec<Change>,
+) -> Result<(), StoreError> {
+    store.submit(Ticket(0), changes, Urgency::Now);
+    outcomes.recv_blocking().unwrap().1
+}
+
+fn account(name: String) -> Change {
+    Change::PutAccount(Account {
+        name,
+        ..Account::default()
+    })
+}
+
+fn queued(notification: u64, device: u32) -> Change {
+    Change::PutDelivery(Delivery {
+        notification: NotificationId(notification.into()),
+        device: DeviceId(device),
+        state: DeliveryState::Queued,
+        at: notification,
+    })
+}
+
+/// Batch number `number`: an account, a body of up to 5 kB, and deliveries, sometimes many. Every fifth one
+/// also removes what an earlier one put.
+fn batch(number: u64) -> Vec<Change> {
+    let length = usize::try_from(number * 7919 % 5000).unwrap();
+    let mut changes = vec![
+        account(format!("user{number}")),
+        Change::PutNotification(body(number, length)),
+    ];
+    changes.extend((0..devices(number)).map(|device| queued(number, device)));
+    if let Some(old) = removed_by(number) {
+        changes.push(Change::DeleteNotification(NotificationId(old.into())));
+        changes.push(Change::DeleteAccount(format!("user{old}")));
+    }
+    changes
+}
+
+fn body(number: u64, length: usize) -> Notification {
+    Notification {
+        id: NotificationId(number.into()),
+        target: Target::Everyone,
+        title: String::new(),
+        message: format!("{number},")
+            .repeat(length)
+            .chars()
+            .take(length)
+            .collect(),
+        uri: String::new(),
+    }
+}
+
+fn devices(number: u64) -> u32 {
+    if number.is_multiple_of(20) { 700 } else { 3 }
+}
+
+fn removed_by(number: u64) -> Option<u64> {
+    (number >= 10 && number.is_multiple_of(5)).then(|| number - 7)
+}
+
+fn remover_of(number: u64) -> Option<u64> {
+    Some(number + 7).filter(|remover| removed_by(*remover) == Some(number))
+}
+
+fn child(test: &str, directory: &Path, start: u64) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", test])
+        .env(CHILD_DIRECTORY, directory)
+        .env(CHILD_START, start.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn for_child(variable: &str) -> String {
+    std::env::var(variable).expect("started by another test, not by hand")
+}
+
+/// Writes batch after batch, some of them waiting together, and names each one that is durable.
+#[test]
+#[ignore = "a child of kill_loses_nothing_durable"]
+fn child_that_writes() {
+    let (_data, mut store, outcomes) = open(Path::new(&for_child(CHILD_DIRECTORY)));
+    let start = for_child(CHILD_START).parse().unwrap();
+    let mut told = start;
+    for number in start.. {
+        let urgency = if number % 3 == 0 {
+            Urgency::Soon
+        } else {
+            Urgency::Now
+        };
+        store.submit(Ticket(number), batch(number), urgency);
+        while number - told > 16 || (number % 3 != 0 && told < number) {
+            let Ok((ticket, outcome)) = outcomes.recv_blocking() else {
+                return;
+            };
+            assert_eq!((ticket, outcome), (Ticket(told), Ok(())));
+            println!("durable {told}");
+            told += 1;
+        }
+    }
+}
+
+/// Checks that the store holds the batches up to some number, at least `durable`, each as a whole, and
+/// nothing else. Gives the number of the next.
+fn check_batches(path: &Path, durable: u64) -> u64 {
+    let (_data, store, _outcomes) = open(path);
+    let mut found: BTreeMap<u64, (u32, u32, u32)> = BTreeMap::new();
+    let number = |id: NotificationId| u64::try_from(id.0).unwrap();
+    store
+        .load(&mut |row| match row {
+            Row::Account(account) => {
+                let number = account.name.strip_prefix("user").unwrap().parse().unwrap();
+                found.entry(number).or_default().0 += 1;
+            }
+            Row::Notification(id) => found.entry(number(id)).or_default().1 += 1,
+            Row::Delivery(delivery) => {
+                found.entry(number(delivery.notification)).or_default().2 += 1
+            }
+            Row::Device(device) => panic!("{device:?}"),
+        })
+        .unwrap();
+    assert_eq!(store.damaged(), 0);
+    let last = found.keys().next_back().copied().unwrap_or(0);
+    assert!(
+        last >= durable,
+        "batch {durable} was durable, {last} is the last one there"
+    );
+    for number in 1..=last {
+        let removed = remover_of(number).is_some_and(|remover| remover <= last);
+        let want = (!removed).then(|| (1, 1, devices(number)));
+        assert_eq!(
+            found.get(&number).copied(),
+            want,
+            "batch {number} of {last}"
+        );
+        let length = usize::try_from(number * 7919 % 5000).unwrap();
+        let want = (!removed).then(|| body(number, length));
+        let read = store.notification(NotificationId(number.into())).unwrap();
+        assert_eq!(read, want, "body {number} of {last}");
+    }
+    last + 1
+}
+
+#[test]
+fn kill_loses_nothing_durable() {
+    let scratch = Scratch::new();
+    let directory = scratch.path().join("data");
+    let mut next = 1;
+    for round in 0..10 {
+        let mut child = child("child_that_writes", &directory, next);
+        let mut lines = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map(Result::unwrap);
+        let mut durable = || {
+            let line = lines.find_map(|line| Some(line.strip_prefix("durable ")?.to_owned()));
+            line.map(|number| number.parse::<u64>().unwrap())
+        };
+        let mut last = 0;
+        for _ in 0..40 + 17 * round {
+            last = durable().unwrap();
+        }
+        child.kill().unwrap();
+        // What it still said before it died counts as well.
+        while let Some(number) = durable() {
+            last = number;
+        }
+        child.wait().unwrap();
+        next = check_batches(&directory, last);
+    }
+}
+
+/// Opens, writes, waits until all is durable, and then does nothing until its input ends.
+#[test]
+#[ignore = "a child of an_idle_store_is_still"]
+fn child_that_idles() {
+    let (_data, mut store, outcomes) = open(Path::new(&for_child(CHILD_DIRECTORY)));
+    for number in 1..20 {
+        assert_eq!(write(&mut store, &outcomes, batch(number)), Ok(()));
+    }
+    println!("idle");
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+}
+
+/// Bytes written through system calls so far, and wake-ups of the storage thread.
+fn activity(process: u32) -> (String, String) {
+    let file = |name: &str| fs::read_to_string(format!("/proc/{process}/{name}")).unwrap();
+    let line = |text: String, start: &str| {
+        text.lines()
+            .find(|line| line.starts_with(start))
+            .unwrap()
+            .to_owned()
+    };
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let ids = tasks.map(|task| task.unwrap().file_name().into_string().unwrap());
+    let names: Vec<_> = ids
+        .map(|id| (file(&format!("task/{id}/comm")), id))
+        .collect();
+    assert!(
+        !names.iter().any(|(name, _)| name == "store-open\n"),
+        "{names:?}"
+    );
+    let storage = &names
+        .iter()
+        .find(|(name, _)| name == "storage\n")
+        .unwrap()
+        .1;
+    let wake_ups = line(
+        file(&format!("task/{storage}/status")),
+        "voluntary_ctxt_switches",
+    );
+    (line(file("io"), "wchar"), wake_ups)
+}
+
+#[test]
+fn an_idle_store_is_still() {
+    let scratch = Scratch::new();
+    let mut child = child("child_that_idles", &scratch.path().join("data"), 0);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "idle"));
+    let stamps = || -> BTreeMap<_, _> {
+        let files = walk(scratch.path());
+        let stamp = |path: &String| fs::metadata(path).unwrap().modified().unwrap();
+        files
+            .into_iter()
+            .map(|path| (path.clone(), stamp(&path)))
+            .collect()
+    };
+    // The report that ends the last commit wakes the main thread before the storage thread sleeps.
+    thread::sleep(Duration::from_millis(500));
+    let (before, files) = (activity(child.id()), stamps());
+    thread::sleep(limits::RECEIPT_DELAY + Duration::from_secs(1));
+    assert_eq!(activity(child.id()), before);
+    assert_eq!(stamps(), files);
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}
+
+fn walk(path: &Path) -> Vec<String> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(walk(&path));
+        }
+        files.push(path.to_str().unwrap().to_owned());
+    }
+    files
+}
+
+#[test]
+fn a_clean_stop_keeps_what_nobody_waited_for() {
+    let scratch = Scratch::new();
+    for round in 0..5 {
+        let (_data, mut store, outcomes) = open(scratch.path());
+        for number in 0..50 {
+            let change = queued(number, round);
+            store.submit(Ticket(number), vec![change], Urgency::Soon);
+        }
+        drop(store);
+        let told = std::iter::from_fn(|| outcomes.try_recv().ok()).filter(|(_, told)| told.is_ok());
+        assert_eq!(told.count(), 50);
+    }
+    let (_data, store, _outcomes) = open(scratch.path());
+    let mut count = 0;
+    store.load(&mut |_| count += 1).unwrap();
+    assert_eq!(count, 250);
+}
+
+#[test]
+fn soon_is_soon() {
+    let scratch = Scratch::new();
+    let (_data, mut store, outcomes) = open(scratch.path());
+    store.submit(Ticket(1), vec![queued(1, 1)], Urgency::Soon);
+    assert!(outcomes.is_empty(), "it was to wait for others");
+    assert_eq!(outcomes.recv_blocking(), Ok((Ticket(1), Ok(()))));
+}
+
+#[test]
+fn what_an_interrupted_start_left_is_removed() {
+    let scratch = Scratch::new();
+    let (data, mut store, outcomes) = open(scratch.path());
+    assert_eq!(write(&mut store, &outcomes, batch(1)), Ok(()));
+    drop(store);
+    for name in [
+        "snap.FFFFFFFFFFFFFFFF.generating",
+        "snap.0000000000000000.generating",
+    ] {
+        fs::write(data.database().join(name), "half a snapsh").unwrap();
+    }
+    drop(data);
+    check_batches(scratch.path(), 1);
+    assert!(
+        !walk(scratch.path())
+            .iter()
+            .any(|path| path.ends_with(".generating"))
+    );
+}
+
+/// Rows are so short that sled's pages stay in its log; files beside it would not be reused.
+#[test]
+fn the_longest_records_make_no_blobs() {
+    let scratch = Scratch::new();
+    let (data, mut store, outcomes) = open(scratch.path());
+    let blobs = || fs::read_dir(data.database().join("blobs")).unwrap().count();
+    for number in 0..300 {
+        let long = Account {
+            name: format!("{number:x>255}"),
+            password: "p".repeat(limits::PASSWORD),
+            full_name: "f".repeat(limits::REGISTERED_FIELD),
+            email: "e".repeat(limits::REGISTERED_FIELD),
+            alias: "a".repeat(limits::LABEL),
+            tags: vec!["t".repeat(limits::LABEL); limits::TAGS],
+            ..Account::default()
+        };
+        let push = Change::PutNotification(body(number, limits::MESSAGE));
+        let changes = vec![Change::PutAccount(long), push];
+        assert_eq!(write(&mut store, &outcomes, changes), Ok(()));
+    }
+    assert_eq!(blobs(), 0);
+}
+
+#[test]
+fn files_belong_to_their_user_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new();
+    let (data, mut store, outcomes) = open(&scratch.path().join("data"));
+    assert_eq!(write(&mut store, &outcomes, batch(1)), Ok(()));
+    for path in walk(data.path()) {
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{path} has mode {mode:o}");
+    }
+}
+
+#[test]
+fn what_is_no_database_is_refused() {
+    let scratch = Scratch::new();
+    let data = DataDir::open(scratch.path()).unwrap();
+    fs::File::create(data.database())
+        .unwrap()
+        .write_all(b"?")
+        .unwrap();
+    let refusal = SledStore::open(&data, CACHE).unwrap_err().to_string();
+    assert!(
+        refusal.starts_with("the database does not open: "),
+        "{refusal}"
+    );
+}
