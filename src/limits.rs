@@ -35,6 +35,8 @@ pub const REGISTERED_FIELD: usize = 255;
 pub const LABEL: usize = 64;
 /// Tags of one user; over it: `not-acceptable`.
 pub const TAGS: usize = 32;
+/// Tags and signs in one boolean tag expression, which also bounds its depth; over it: HTTP 400.
+pub const TAG_TERMS: usize = 64;
 /// Refused logins and registrations on one connection; at the last one: stream error `policy-violation`.
 pub const LOGIN_FAILURES: u8 = 10;
 

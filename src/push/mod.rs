@@ -21,6 +21,7 @@ pub mod presence;
 pub mod record;
 pub mod registration;
 pub mod store;
+pub mod tag_expression;
 pub mod views;
 pub mod wheel;
 
