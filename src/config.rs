@@ -108,6 +108,27 @@ pub struct Network {
     pub prefix: u8,
 }
 
+impl Network {
+    /// Whether `address` lies in it. IPv4 written as IPv6 (`::ffff:192.0.2.1`) counts as IPv4 on either side.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let (own, other, shift) = match (self.address.to_canonical(), address.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let mapped = if self.address.is_ipv6() { 96 } else { 0 };
+                let prefix = u32::from(self.prefix).saturating_sub(mapped);
+                let bits = |ip: Ipv4Addr| u128::from(u32::from(ip));
+                (bits(own), bits(other), 32_u32.saturating_sub(prefix))
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let shift = 128_u32.saturating_sub(u32::from(self.prefix));
+                (u128::from(own), u128::from(other), shift)
+            }
+            _ => return false,
+        };
+        (own ^ other).checked_shr(shift).unwrap_or(0) == 0
+    }
+}
+
 impl Default for Xmpp {
     fn default() -> Self {
         Self {
@@ -165,6 +186,39 @@ impl Default for Log {
     fn default() -> Self {
         Self {
             level: log::LevelFilter::Info,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_contain() {
+        for (network, prefix, address, inside) in [
+            ("127.0.0.0", 8, "127.1.2.3", true),
+            ("127.0.0.0", 8, "128.0.0.1", false),
+            ("192.168.1.7", 32, "192.168.1.7", true),
+            ("192.168.1.7", 32, "192.168.1.6", false),
+            ("192.168.1.77", 24, "192.168.1.1", true),
+            ("0.0.0.0", 0, "203.0.113.1", true),
+            ("0.0.0.0", 0, "2001:db8::1", false),
+            ("127.0.0.0", 8, "::ffff:127.0.0.1", true),
+            ("::ffff:10.0.0.0", 104, "10.9.9.9", true),
+            ("::ffff:10.0.0.0", 104, "11.0.0.1", false),
+            ("::1", 128, "::1", true),
+            ("::1", 128, "::2", false),
+            ("fd00::", 8, "fdff::1", true),
+            ("fd00::", 8, "fe80::1", false),
+            ("::", 0, "2001:db8::1", true),
+        ] {
+            let range = Network {
+                address: network.parse().unwrap(),
+                prefix,
+            };
+            let answer = range.contains(address.parse().unwrap());
+            assert_eq!(answer, inside, "{network}/{prefix} and {address}");
         }
     }
 }

@@ -124,8 +124,35 @@ pub const HTTP_HEAD_WAIT: Duration = Duration::from_secs(10);
 pub const HTTP_BODY_WAIT: Duration = Duration::from_secs(20);
 /// For the client to take the answer; after it the connection is closed.
 pub const HTTP_WRITE_WAIT: Duration = Duration::from_secs(20);
-/// Rows of a table on the page.
+/// For the gateway to carry out what a request asks, the disk included; after it: 503.
+pub const HTTP_ASK_WAIT: Duration = Duration::from_secs(60);
+/// Bytes thrown away behind an answer, so that a client that still sends reads the answer and not a reset;
+/// over it the connection is closed all the same.
+pub const HTTP_DRAIN: usize = 256 * 1024;
+/// For a client to close after its answer; after it the connection is closed.
+pub const HTTP_DRAIN_WAIT: Duration = Duration::from_secs(2);
+/// Bytes of a chunk's size line with its extensions; over it: 400.
+pub const HTTP_CHUNK_LINE: usize = 256;
+/// Bytes of the trailers behind a chunked body; over it: 400.
+pub const HTTP_TRAILERS: usize = 1024;
+/// Bytes of the headers of one part of a multipart form; over it: 400.
+pub const HTTP_PART_HEAD: usize = 1024;
+/// Bytes of an error's sentence, which may quote the request; the rest is cut off.
+pub const HTTP_ERROR_TEXT: usize = 300;
+/// Rows of a list the API gives at once; more are had with `offset`.
+pub const API_ROWS: usize = 1000;
+/// Devices the API lists under one notification.
+pub const API_DEVICES: usize = 100;
+/// Rows of a table on a page of its own, and notifications the API gives at once.
 pub const PAGE_ROWS: usize = 100;
+/// Rows of each table on the console page, which shows all of them.
+pub const CONSOLE_ROWS: usize = 20;
+/// Devices a page counts by state for one notification; of more it says so.
+pub const PAGE_COUNTED: usize = 50;
+/// Devices a page lists under one notification.
+pub const PAGE_DEVICES: usize = 8;
+/// Characters of a message a page shows.
+pub const PAGE_MESSAGE: usize = 200;
 
 // ---- storage ---------------------------------------------------------------------------------
 

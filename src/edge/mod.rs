@@ -2,6 +2,7 @@
 
 pub mod data_dir;
 mod database;
+pub mod http;
 pub mod storage;
 mod storage_thread;
 

@@ -1,0 +1,215 @@
+//! androidpn's URLs and parameters (servers 0.5 and 0.6, the forks of lijian17 and meijieman), GET and POST.
+//!
+//! | page | answer |
+//! |---|---|
+//! | `/notification.do?action=send` | 302 to `/notification.do` |
+//! | `/notification_api.do?action=send` | `{"result":"0","description":"success"}` |
+//! | `/user_api.do` | `{"data":["u1","u2"]}` |
+//!
+//! The original says so even when nobody gets the push. Here a push that fails has an error status, which
+//! every sender we know takes for a failure: Python's urllib and requests look at it, Java's
+//! `HttpURLConnection` throws. `notification_api.do` repeats the status as its `result`.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Desk;
+use super::ask::notify;
+use super::error::HttpError;
+use super::form::Fields;
+use super::response::Response;
+use crate::limits;
+use crate::push::Draft;
+use crate::push::notification::Target;
+use crate::time::parse_calendar;
+
+/// What `notification_api.do` says.
+#[derive(Serialize)]
+struct Outcome<'a> {
+    result: &'a str,
+    description: &'a str,
+}
+
+/// What `user_api.do` says.
+#[derive(Serialize)]
+struct Users {
+    data: Vec<String>,
+}
+
+/// `/notification_api.do`
+pub(super) async fn notification_api<D: Desk>(
+    desk: &D,
+    fields: &Fields,
+    wait: Duration,
+) -> Result<Response, HttpError> {
+    if fields.trimmed("action") != "send" {
+        return Err(HttpError::bad(
+            "action",
+            "nothing is sent without action=send",
+        ));
+    }
+    notify(desk, draft(fields)?, wait).await?;
+    let success = Outcome {
+        result: "0",
+        description: "success",
+    };
+    Ok(Response::json(200, &success))
+}
+
+/// An error as `notification_api.do` says it.
+pub(super) fn failure(error: &HttpError) -> Response {
+    let outcome = Outcome {
+        result: &error.status.to_string(),
+        description: &error.message,
+    };
+    Response::json(error.status, &outcome)
+}
+
+/// `/user_api.do`: names of users, all of them, or those online (`online=1`) or not (`online=0`), or those
+/// created at a second or later (`from=2024-05-01 00:00:00`, UTC).
+pub(super) async fn user_api<D: Desk>(desk: &D, fields: &Fields) -> Result<Response, HttpError> {
+    if !matches!(fields.trimmed("action"), "" | "list") {
+        return Err(HttpError::bad("action", "the only action is list"));
+    }
+    let online = online(fields)?;
+    let from = match fields.trimmed("from") {
+        "" => 0,
+        text => parse_calendar(text).ok_or_else(|| {
+            HttpError::bad(
+                "invalid-field",
+                "from wants a time like 2024-05-31 12:00:00",
+            )
+        })?,
+    };
+    let mut data = Vec::new();
+    for skip in (0..limits::ACCOUNTS).step_by(limits::API_ROWS) {
+        let users = desk.users(online, skip, limits::API_ROWS)?;
+        let last = users.len() < limits::API_ROWS;
+        let wanted = users.into_iter().filter(|user| user.created >= from);
+        data.extend(wanted.map(|user| user.name));
+        if last {
+            break;
+        }
+        // Phones get their turn between the pieces of a long list.
+        smol::future::yield_now().await;
+    }
+    Ok(Response::json(200, &Users { data }))
+}
+
+/// The parameter `online`: `1`, `0` or nothing.
+pub(super) fn online(fields: &Fields) -> Result<Option<bool>, HttpError> {
+    match fields.trimmed("online") {
+        "" => Ok(None),
+        "1" => Ok(Some(true)),
+        "0" => Ok(Some(false)),
+        _ => Err(HttpError::bad("invalid-field", "online wants 1 or 0")),
+    }
+}
+
+/// The push that a form describes.
+pub(super) fn draft(fields: &Fields) -> Result<Draft, HttpError> {
+    let text = |name| fields.get(name).unwrap_or_default().to_owned();
+    Ok(Draft {
+        target: target(fields)?,
+        title: text("title"),
+        message: text("message"),
+        uri: fields.trimmed("uri").to_owned(),
+    })
+}
+
+/// Whom `broadcast` means: the original's Y (default) and N, the forks' 0 to 3, and the words that senders
+/// written in Python make of a switch.
+fn target(fields: &Fields) -> Result<Target, HttpError> {
+    let broadcast = fields.get("broadcast").unwrap_or("Y").trim();
+    match broadcast.to_ascii_lowercase().as_str() {
+        "y" | "0" | "true" => everyone(fields),
+        "n" | "1" | "false" | "" => Ok(Target::User(
+            named(fields, &["username", "who"])?.to_lowercase(),
+        )),
+        "2" => Ok(Target::Alias(named(fields, &["alias", "who"])?)),
+        // meijieman's form calls it `tags`, and uses the first.
+        "3" => Ok(Target::Tag(named(fields, &["tag", "tags", "who"])?)),
+        _ => Err(HttpError::bad(
+            "invalid-field",
+            "broadcast wants Y or 0 for everyone, N or 1 for a username, 2 for an alias, 3 for a tag",
+        )),
+    }
+}
+
+/// Everyone, unless a name on our own page shows that somebody forgot to choose.
+fn everyone(fields: &Fields) -> Result<Target, HttpError> {
+    if fields.trimmed("who").is_empty() {
+        return Ok(Target::Everyone);
+    }
+    Err(HttpError::bad(
+        "invalid-field",
+        "a name is given, but everyone is chosen; choose user, alias or tag, or clear the name",
+    ))
+}
+
+/// The first of `names` that is filled in. `who` is our own page's one field for all of them.
+fn named(fields: &Fields, names: &[&'static str]) -> Result<String, HttpError> {
+    let mut values = names.iter().map(|name| fields.trimmed(name));
+    let value = values.find(|value| !value.is_empty());
+    value.map(str::to_owned).ok_or_else(|| {
+        let name = names.first().copied().unwrap_or_default();
+        HttpError::bad("missing-field", format!("{name} is missing"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets() {
+        let user = |name: &str| Ok(Target::User(name.into()));
+        for (query, want) in [
+            ("", Ok(Target::Everyone)),
+            ("username=sam", Ok(Target::Everyone)),
+            ("broadcast=Y", Ok(Target::Everyone)),
+            ("broadcast=y&username=sam", Ok(Target::Everyone)),
+            ("broadcast=0", Ok(Target::Everyone)),
+            ("broadcast=True", Ok(Target::Everyone)),
+            ("broadcast=N&username=sam", user("sam")),
+            ("broadcast=N&username=+Sam+", user("sam")),
+            ("broadcast=1&username=sam&alias=x&tag=y", user("sam")),
+            ("broadcast=False&username=sam", user("sam")),
+            ("broadcast=&username=sam", user("sam")),
+            ("broadcast=1&who=sam", user("sam")),
+            (
+                "broadcast=2&alias=Kitchen&username=x",
+                Ok(Target::Alias("Kitchen".into())),
+            ),
+            (
+                "broadcast=2&who=Kitchen",
+                Ok(Target::Alias("Kitchen".into())),
+            ),
+            ("broadcast=3&tag=office", Ok(Target::Tag("office".into()))),
+            ("broadcast=3&tags=office", Ok(Target::Tag("office".into()))),
+            ("broadcast=3&who=office", Ok(Target::Tag("office".into()))),
+            ("broadcast=N", Err("username is missing")),
+            ("broadcast=1&username=+", Err("username is missing")),
+            ("broadcast=2&username=x", Err("alias is missing")),
+            ("broadcast=3", Err("tag is missing")),
+            ("broadcast=4", Err("broadcast wants")),
+            ("broadcast=0&who=sam", Err("a name is given")),
+        ] {
+            let got = target(&Fields::of_query(query).unwrap());
+            match (got, want) {
+                (Err(error), Err(start)) => assert!(error.message.starts_with(start), "{query}"),
+                (got, want) => assert_eq!(got.ok(), want.ok(), "{query}"),
+            }
+        }
+    }
+
+    #[test]
+    fn missing_fields_are_empty() {
+        let draft = draft(&Fields::of_query("message=+a%0D%0Ab").unwrap()).unwrap();
+        assert_eq!(
+            (&*draft.title, &*draft.message, &*draft.uri),
+            ("", " a\nb", "")
+        );
+    }
+}

@@ -1,0 +1,392 @@
+//! Our own API for programs: JSON in, JSON out, below `/api/v1/`.
+//!
+//! | route | in | out |
+//! |---|---|---|
+//! | `POST notifications` | `{"to","title","message","uri"}` | 202 `{"id","queued","sent"}` |
+//! | `GET notifications?limit=` | | `{"notifications":[…]}`, newest first |
+//! | `GET users?online=&offset=&limit=` | | `{"users":[…],"more":…}` by name |
+//! | `POST users` | `{"name","password"}` | 201 `{"name"}` |
+//! | `PUT users/NAME` | `{"password"}` | `{"name"}` |
+//! | `DELETE users/NAME` | | `{"name"}` |
+//! | `GET sessions?limit=` | | `{"sessions":[…]}`, newest first |
+//! | `GET status` | | figures |
+//!
+//! `to` is `*`, a user, `alias:…` or `tag:…`; it has to be there, the other fields may be left out. Times are
+//! seconds since 1970. A field nobody knows is an error, because it is a typing error. JSON has to say that
+//! it is JSON: a web page of another site cannot without asking first, and is not answered.
+//! Errors are `{"error":"stable-code","message":"sentence"}`.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tiny_http::Method;
+
+use super::Desk;
+use super::androidpn::online;
+use super::ask::{ask, notify};
+use super::error::HttpError;
+use super::form::{Fields, decoded};
+use super::request::{Framing, Request};
+use super::response::Response;
+use crate::limits;
+use crate::push::notification::Target;
+use crate::push::views::{DeliveryView, NotificationView, SessionView, Status, UserView};
+use crate::push::{self, Draft};
+
+/// Answers a request whose path is `/api/v1/` and `route`.
+pub(super) async fn answer<D: Desk>(
+    desk: &D,
+    request: &Request,
+    route: &str,
+    wait: Duration,
+) -> Result<Response, HttpError> {
+    let fields = Fields::of_query(&request.head.query)?;
+    match (route, request.head.verb()) {
+        ("notifications", Method::Get) => notifications(desk, &fields),
+        ("notifications", Method::Post) => post_notification(desk, request, wait).await,
+        ("notifications", _) => Err(HttpError::method("GET, HEAD, POST")),
+        ("users", Method::Get) => users(desk, &fields),
+        ("users", Method::Post) => post_user(desk, request, wait).await,
+        ("users", _) => Err(HttpError::method("GET, HEAD, POST")),
+        ("sessions", Method::Get) => sessions(desk, &fields),
+        ("status", Method::Get) => {
+            fields.only(&[])?;
+            Ok(Response::json(200, &StatusOut::from(desk.status())))
+        }
+        ("sessions" | "status", _) => Err(HttpError::method("GET, HEAD")),
+        _ => match route
+            .strip_prefix("users/")
+            .filter(|name| !name.contains('/'))
+        {
+            Some(name) => one_user(desk, request, decoded(name.as_bytes(), false)?, wait).await,
+            None => Err(HttpError::not_found()),
+        },
+    }
+}
+
+/// An error as the API says it.
+pub(super) fn failure(error: &HttpError) -> Response {
+    #[derive(Serialize)]
+    struct Out<'a> {
+        error: &'a str,
+        message: &'a str,
+    }
+    let out = Out {
+        error: error.code,
+        message: &error.message,
+    };
+    Response::json(error.status, &out)
+}
+
+// ---- notifications ---------------------------------------------------------------------------
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NotificationIn {
+    to: String,
+    title: Option<String>,
+    message: Option<String>,
+    uri: Option<String>,
+}
+
+#[derive(Serialize)]
+struct AcceptedOut {
+    id: String,
+    queued: usize,
+    sent: usize,
+}
+
+async fn post_notification<D: Desk>(
+    desk: &D,
+    request: &Request,
+    wait: Duration,
+) -> Result<Response, HttpError> {
+    let input: NotificationIn = read_json(request)?;
+    let nobody = "to wants *, a user, alias:… or tag:…";
+    let target: Target = (input.to.parse()).map_err(|_| HttpError::bad("invalid-field", nobody))?;
+    let draft = Draft {
+        target,
+        title: input.title.unwrap_or_default(),
+        message: input.message.unwrap_or_default(),
+        uri: input.uri.unwrap_or_default(),
+    };
+    let accepted = notify(desk, draft, wait).await?;
+    let out = AcceptedOut {
+        id: accepted.id.to_string(),
+        queued: accepted.queued,
+        sent: accepted.sent,
+    };
+    Ok(Response::json(202, &out))
+}
+
+#[derive(Serialize)]
+struct NotificationsOut {
+    notifications: Vec<NotificationOut>,
+}
+
+#[derive(Serialize)]
+struct NotificationOut {
+    id: String,
+    to: String,
+    title: String,
+    message: String,
+    uri: String,
+    created: u64,
+    deliveries: Vec<DeliveryOut>,
+}
+
+#[derive(Serialize)]
+struct DeliveryOut {
+    device: String,
+    state: &'static str,
+    at: u64,
+}
+
+impl From<NotificationView> for NotificationOut {
+    fn from(view: NotificationView) -> Self {
+        let notification = view.notification;
+        Self {
+            id: notification.id.to_string(),
+            to: notification.target.to_string(),
+            title: notification.title,
+            message: notification.message,
+            uri: notification.uri,
+            created: notification.id.seconds(),
+            deliveries: view.deliveries.into_iter().map(DeliveryOut::from).collect(),
+        }
+    }
+}
+
+impl From<DeliveryView> for DeliveryOut {
+    fn from(view: DeliveryView) -> Self {
+        Self {
+            device: view.device,
+            state: view.state.as_str(),
+            at: view.at,
+        }
+    }
+}
+
+fn notifications<D: Desk>(desk: &D, fields: &Fields) -> Result<Response, HttpError> {
+    fields.only(&["limit"])?;
+    let limit = number(fields, "limit", limits::CONSOLE_ROWS, limits::PAGE_ROWS)?;
+    let views = desk.notifications(limit, limits::API_DEVICES)?;
+    let notifications = views.into_iter().map(NotificationOut::from).collect();
+    Ok(Response::json(200, &NotificationsOut { notifications }))
+}
+
+// ---- users -----------------------------------------------------------------------------------
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserIn {
+    name: String,
+    password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PasswordIn {
+    password: String,
+}
+
+#[derive(Serialize)]
+struct NameOut {
+    name: String,
+}
+
+async fn post_user<D: Desk>(
+    desk: &D,
+    request: &Request,
+    wait: Duration,
+) -> Result<Response, HttpError> {
+    let UserIn { name, password } = read_json(request)?;
+    let out = NameOut { name: name.clone() };
+    ask(desk, push::Request::AddUser { name, password }, wait).await?;
+    Ok(Response::json(201, &out))
+}
+
+async fn one_user<D: Desk>(
+    desk: &D,
+    request: &Request,
+    name: String,
+    wait: Duration,
+) -> Result<Response, HttpError> {
+    let out = NameOut { name: name.clone() };
+    let order = match request.head.verb() {
+        Method::Put => {
+            let PasswordIn { password } = read_json(request)?;
+            push::Request::SetPassword { name, password }
+        }
+        Method::Delete => push::Request::RemoveUser { name },
+        _ => return Err(HttpError::method("PUT, DELETE")),
+    };
+    ask(desk, order, wait).await?;
+    Ok(Response::json(200, &out))
+}
+
+#[derive(Serialize)]
+struct UsersOut {
+    users: Vec<UserOut>,
+    /// Whether there are users behind these.
+    more: bool,
+}
+
+#[derive(Serialize)]
+struct UserOut {
+    name: String,
+    online: bool,
+    full_name: String,
+    email: String,
+    alias: String,
+    tags: Vec<String>,
+    created: u64,
+    waiting: usize,
+}
+
+impl From<UserView> for UserOut {
+    fn from(view: UserView) -> Self {
+        Self {
+            name: view.name,
+            online: view.online,
+            full_name: view.full_name,
+            email: view.email,
+            alias: view.alias,
+            tags: view.tags,
+            created: view.created,
+            waiting: view.waiting,
+        }
+    }
+}
+
+fn users<D: Desk>(desk: &D, fields: &Fields) -> Result<Response, HttpError> {
+    fields.only(&["online", "offset", "limit"])?;
+    let offset = number(fields, "offset", 0, limits::ACCOUNTS)?;
+    let limit = number(fields, "limit", limits::PAGE_ROWS, limits::API_ROWS)?;
+    let mut views = desk.users(online(fields)?, offset, limit + 1)?;
+    let more = views.len() > limit;
+    views.truncate(limit);
+    let users = views.into_iter().map(UserOut::from).collect();
+    Ok(Response::json(200, &UsersOut { users, more }))
+}
+
+// ---- sessions and status ---------------------------------------------------------------------
+
+#[derive(Serialize)]
+struct SessionsOut {
+    sessions: Vec<SessionOut>,
+}
+
+#[derive(Serialize)]
+struct SessionOut {
+    user: String,
+    resource: String,
+    status: &'static str,
+    presence: &'static str,
+    peer: IpAddr,
+    created: u64,
+}
+
+impl From<SessionView> for SessionOut {
+    fn from(view: SessionView) -> Self {
+        Self {
+            user: view.user,
+            resource: view.resource,
+            status: view.status,
+            presence: view.presence,
+            peer: view.peer.to_canonical(),
+            created: view.created,
+        }
+    }
+}
+
+fn sessions<D: Desk>(desk: &D, fields: &Fields) -> Result<Response, HttpError> {
+    fields.only(&["limit"])?;
+    let limit = number(fields, "limit", limits::PAGE_ROWS, limits::API_ROWS)?;
+    let sessions = desk
+        .sessions(limit)
+        .into_iter()
+        .map(SessionOut::from)
+        .collect();
+    Ok(Response::json(200, &SessionsOut { sessions }))
+}
+
+#[derive(Serialize)]
+struct StatusOut {
+    version: &'static str,
+    users: usize,
+    users_online: usize,
+    connections: usize,
+    sessions: usize,
+    waiting: usize,
+    notifications: usize,
+    dropped: u64,
+    uptime: u64,
+    trouble: Option<String>,
+}
+
+impl From<Status> for StatusOut {
+    fn from(status: Status) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            users: status.users,
+            users_online: status.users_online,
+            connections: status.connections,
+            sessions: status.sessions,
+            waiting: status.waiting,
+            notifications: status.notifications,
+            dropped: status.dropped,
+            uptime: status.uptime,
+            trouble: status.trouble,
+        }
+    }
+}
+
+// ---- input -----------------------------------------------------------------------------------
+
+fn read_json<T: DeserializeOwned>(request: &Request) -> Result<T, HttpError> {
+    if request.head.framing()? == Framing::None {
+        return Err(HttpError::new(
+            411,
+            "no-body",
+            "a JSON object is wanted in the body",
+        ));
+    }
+    let kind = request.head.header("content-type").unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/json") {
+        let message = "the body has to be JSON; say so with Content-Type: application/json";
+        return Err(HttpError::new(415, "content-type", message));
+    }
+    serde_json::from_slice(&request.body).map_err(|error| {
+        let code = if error.is_data() {
+            "invalid-field"
+        } else {
+            "not-json"
+        };
+        HttpError::bad(code, error.to_string())
+    })
+}
+
+/// A number from a query, at most `most`; 0 stands for nothing only where it can be an `offset`.
+fn number(
+    fields: &Fields,
+    name: &'static str,
+    default: usize,
+    most: usize,
+) -> Result<usize, HttpError> {
+    let text = fields.trimmed(name);
+    if text.is_empty() {
+        return Ok(default);
+    }
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    match text.parse() {
+        Ok(number) if digits && number <= most => Ok(number),
+        _ => Err(HttpError::bad(
+            "invalid-field",
+            format!("{name} wants a number up to {most}"),
+        )),
+    }
+}

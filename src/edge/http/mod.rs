@@ -1,0 +1,190 @@
+//! HTTP (RFC 9110, RFC 9112): the page, androidpn's URLs, the JSON API. One request per connection.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `connection` | bytes off and onto the socket, deadlines |
+//! | `request`, `chunked`, `response` | the wire |
+//! | `form`, `multipart` | fields of forms and queries |
+//! | `access` | who may ask |
+//! | `routes` | which page answers, and what an error looks like there |
+//! | `console`, `androidpn`, `api` | the pages: of people, of old senders, of programs |
+//! | `page`, `history`, `html` | what people see |
+//! | `ask`, `error` | what is wanted of the gateway, and why it is not done |
+
+mod access;
+mod androidpn;
+mod api;
+mod ask;
+mod chunked;
+mod connection;
+mod console;
+mod error;
+mod form;
+mod history;
+mod html;
+mod multipart;
+mod page;
+mod request;
+mod response;
+mod routes;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use smol::io::{AsyncRead, AsyncWrite};
+
+use crate::config::Config;
+use crate::push::store::StoreError;
+use crate::push::views::{NotificationView, SessionView, Status, UserView};
+use crate::push::{self, Answer};
+use crate::time::{Now, Wall};
+use connection::{Connection, Waits};
+use error::HttpError;
+use request::{Head, Request};
+use response::Response;
+use routes::Shape;
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A machine on the network.
+    Address(IpAddr),
+    /// The command line of the same machine, through a socket file that only its user can open.
+    AdminSocket,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{}", address.to_canonical()),
+            Self::AdminSocket => f.write_str("admin socket"),
+        }
+    }
+}
+
+/// What the HTTP side may ask of the server.
+pub trait Desk {
+    /// Puts a request to the gateway; ready when the answer is. The future may be dropped before, when the
+    /// answer takes longer than [`crate::limits::HTTP_ASK_WAIT`].
+    fn ask(&self, request: push::Request) -> impl Future<Output = Answer>;
+
+    /// The configuration in force.
+    fn config(&self) -> Rc<Config>;
+
+    /// Both clocks.
+    fn now(&self) -> Now;
+
+    /// Figures of the whole gateway.
+    fn status(&self) -> Status;
+
+    /// As [`push::Gateway::users`].
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn users(
+        &self,
+        online: Option<bool>,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<UserView>, StoreError>;
+
+    /// As [`push::Gateway::sessions`].
+    fn sessions(&self, limit: usize) -> Vec<SessionView>;
+
+    /// As [`push::Gateway::notifications`].
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn notifications(
+        &self,
+        limit: usize,
+        devices: usize,
+    ) -> Result<Vec<NotificationView>, StoreError>;
+}
+
+/// Answers the one request of a connection, and closes it.
+pub async fn serve<S, D>(stream: S, peer: Peer, desk: &D)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    D: Desk,
+{
+    serve_within(stream, peer, desk, &Waits::default()).await;
+}
+
+/// What a newcomer is told, without being read, when [`crate::limits::HTTP_CONNECTIONS`] are open.
+#[must_use]
+pub fn too_busy(now: Wall) -> Vec<u8> {
+    let message = "too many requests at once; try again in a few seconds";
+    let error = HttpError::new(503, "busy", message);
+    Shape::Page.of_error(&error).encode(false, now)
+}
+
+async fn serve_within<S, D>(stream: S, peer: Peer, desk: &D, waits: &Waits)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    D: Desk,
+{
+    let mut connection = Connection::new(stream, waits);
+    let (head, response) = match connection.read_head().await {
+        Ok(None) => return,
+        Ok(Some(head)) => {
+            let response = answer(&mut connection, &head, peer, desk, waits).await;
+            (Some(head), response)
+        }
+        Err(error) => (None, Shape::Page.of_error(&error)),
+    };
+    log_answer(peer, head.as_ref(), response.status());
+    let head_only = head.is_some_and(|head| head.method == tiny_http::Method::Head);
+    let bytes = response.encode(head_only, desk.now().wall);
+    if connection.write(&bytes).await.is_ok() {
+        connection.finish().await;
+    }
+}
+
+async fn answer<S, D>(
+    connection: &mut Connection<'_, S>,
+    head: &Head,
+    peer: Peer,
+    desk: &D,
+    waits: &Waits,
+) -> Response
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    D: Desk,
+{
+    let shape = Shape::of(&head.path);
+    if let Err(error) = access::check(head, peer, &desk.config(), routes::changes(head)) {
+        return shape.of_error(&error);
+    }
+    match connection.read_body(head).await {
+        Ok(body) => {
+            let head = head.clone();
+            routes::answer(desk, &Request { head, body }, waits.ask).await
+        }
+        Err(error) => shape.of_error(&error),
+    }
+}
+
+/// One line per request, without its query: messages stand there.
+fn log_answer(peer: Peer, head: Option<&Head>, status: u16) {
+    let level = match status {
+        500.. => log::Level::Warn,
+        400.. => log::Level::Info,
+        _ => log::Level::Debug,
+    };
+    match head {
+        Some(head) => log::log!(
+            level,
+            "http {peer}: {} {:?}: {status}",
+            head.method,
+            head.path
+        ),
+        None => log::log!(level, "http {peer}: no request: {status}"),
+    }
+}

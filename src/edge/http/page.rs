@@ -1,0 +1,376 @@
+//! What people see: one function per view, one stylesheet for all, no scripts, nothing from elsewhere.
+
+use std::fmt::Display;
+
+use super::error::HttpError;
+use super::history::notification_list;
+use super::html::{Count, Duration, Name, Parameter, Text, Time};
+use super::response::Response;
+use crate::limits;
+use crate::push::views::{NotificationView, SessionView, Status, UserView};
+use crate::time::Wall;
+
+const STYLE: &str = include_str!("page.css");
+
+/// What the console shows.
+pub(super) struct Overview {
+    /// Figures.
+    pub(super) status: Status,
+    /// The first users.
+    pub(super) users: Vec<UserView>,
+    /// The newest sessions.
+    pub(super) sessions: Vec<SessionView>,
+    /// The newest notifications.
+    pub(super) notifications: Vec<NotificationView>,
+    /// The present.
+    pub(super) now: Wall,
+}
+
+/// The form to send, with what is filled in.
+pub(super) struct SendForm<'a> {
+    /// Where it goes.
+    pub(super) action: &'static str,
+    /// Value of `broadcast`: `0`, `1`, `2` or `3`.
+    pub(super) kind: &'a str,
+    /// User, alias or tag.
+    pub(super) who: &'a str,
+    /// Title.
+    pub(super) title: &'a str,
+    /// Message.
+    pub(super) message: &'a str,
+    /// URI.
+    pub(super) uri: &'a str,
+}
+
+/// What became of the last push.
+pub(super) enum Notice<'a> {
+    /// It has been taken.
+    Sent {
+        /// Devices it is kept for.
+        queued: usize,
+        /// Those among them that are connected.
+        now: usize,
+    },
+    /// It has not.
+    Failed(&'a str),
+}
+
+/// `/`: everything at a glance.
+pub(super) fn home(
+    overview: &Overview,
+    form: &SendForm<'_>,
+    notice: Option<&Notice<'_>>,
+) -> String {
+    let Overview {
+        status,
+        users,
+        sessions,
+        notifications,
+        now,
+    } = overview;
+    let content = format!(
+        "{}{}{}<section id=\"send\"><h2>Send</h2>{}</section>\
+         <section><h2>Notifications</h2>{}</section>\
+         <section><h2>Users</h2>{}{}</section>\
+         <section><h2>Sessions</h2>{}{}</section>",
+        notice.map(notice_box).unwrap_or_default(),
+        troubles(status, *now),
+        figures(status),
+        send_form(form),
+        notification_list(notifications, *now),
+        user_table(users, false),
+        rest_link("/user.do", users.len(), status.users),
+        session_table(sessions, false),
+        rest_link("/session.do", sessions.len(), status.connections),
+    );
+    layout("Overview", &content)
+}
+
+/// `/user.do`: androidpn's columns, and ours behind them.
+pub(super) fn users(users: &[UserView], offset: usize, more: bool) -> String {
+    let back = (offset > 0).then(|| offset.saturating_sub(limits::PAGE_ROWS));
+    let on = more.then(|| offset + users.len());
+    let link = |offset: Option<usize>, text| match offset {
+        Some(offset) => format!("<a href=\"/user.do?offset={offset}\">{text}</a> "),
+        None => String::new(),
+    };
+    let content = format!(
+        "<h1>Users</h1>{}<p>{}{}</p>",
+        user_table(users, true),
+        link(back, "Previous"),
+        link(on, "Next")
+    );
+    layout("Users", &content)
+}
+
+/// `/session.do`: androidpn's columns; `total` counts those not listed too.
+pub(super) fn sessions(sessions: &[SessionView], total: usize) -> String {
+    let rest = total.saturating_sub(sessions.len());
+    let rest = match rest {
+        0 => String::new(),
+        rest => format!("<p>and {rest} older</p>"),
+    };
+    let content = format!("<h1>Sessions</h1>{}{rest}", session_table(sessions, true));
+    layout("Sessions", &content)
+}
+
+/// `/notification.do`: androidpn's form, and what has been sent.
+pub(super) fn notifications(
+    notifications: &[NotificationView],
+    form: &SendForm<'_>,
+    notice: Option<&Notice<'_>>,
+    now: Wall,
+) -> String {
+    let content = format!(
+        "{}<h1>Send</h1>{}<h2>Notifications</h2>{}",
+        notice.map(notice_box).unwrap_or_default(),
+        send_form(form),
+        notification_list(notifications, now)
+    );
+    layout("Notifications", &content)
+}
+
+/// The page of an error.
+pub(super) fn failure(error: &HttpError) -> Response {
+    let content = format!(
+        "<h1>That did not work</h1><p role=\"alert\">{}</p><p class=\"meta\">{} {}</p>",
+        Text(&error.message),
+        error.status,
+        error.code
+    );
+    Response::page(error.status, layout("Error", &content))
+}
+
+fn layout(title: &str, content: &str) -> String {
+    let links = [
+        ("/", "Overview"),
+        ("/user.do", "Users"),
+        ("/session.do", "Sessions"),
+        ("/notification.do", "Notifications"),
+    ];
+    let links = links.map(|(href, text)| {
+        let current = if text == title {
+            " aria-current=\"page\""
+        } else {
+            ""
+        };
+        format!("<a href=\"{href}\"{current}>{text}</a>")
+    });
+    format!(
+        "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <title>{title} - lanpush</title><style>{STYLE}</style></head>\
+         <body><header><strong>lanpush</strong><nav aria-label=\"Pages\">{}</nav></header>\
+         <main>{content}</main></body></html>\n",
+        links.concat()
+    )
+}
+
+fn notice_box(notice: &Notice<'_>) -> String {
+    match notice {
+        Notice::Sent { queued: 0, .. } => {
+            "<p role=\"status\">Stored, but there is no device to get it.</p>".to_owned()
+        }
+        Notice::Sent { queued, now } => {
+            let others = match queued > now {
+                true => " The others get it when they connect.",
+                false => "",
+            };
+            let devices = Count(*queued, "device");
+            format!("<p role=\"status\">Stored for {devices}, sent to {now} at once.{others}</p>")
+        }
+        Notice::Failed(why) => {
+            format!("<p role=\"alert\">That did not work: {}.</p>", Text(why))
+        }
+    }
+}
+
+fn troubles(status: &Status, now: Wall) -> String {
+    let mut boxes = String::new();
+    if let Some(trouble) = &status.trouble {
+        boxes += &format!(
+            "<p role=\"alert\">New pushes are refused: {}.</p>",
+            Text(trouble)
+        );
+    }
+    if !now.trusted {
+        boxes +=
+            "<p role=\"alert\">The clock of this machine is not set; times here are wrong.</p>";
+    }
+    boxes
+}
+
+fn figures(status: &Status) -> String {
+    let figure =
+        |name: &str, value: &dyn Display| format!("<div><dt>{name}</dt><dd>{value}</dd></div>");
+    let figures = [
+        figure("Users", &status.users),
+        figure("Users online", &status.users_online),
+        figure("Connections", &status.connections),
+        figure("Waiting", &status.waiting),
+        figure("Dropped", &status.dropped),
+        figure("Uptime", &Duration(status.uptime)),
+    ];
+    format!("<h1>Status</h1><dl>{}</dl>", figures.concat())
+}
+
+fn send_form(form: &SendForm<'_>) -> String {
+    let kinds = [
+        ("0", "Everyone"),
+        ("1", "One user"),
+        ("2", "Alias"),
+        ("3", "Tag"),
+    ];
+    let kinds = kinds.map(|(value, text)| {
+        let selected = if value == form.kind { " selected" } else { "" };
+        format!("<option value=\"{value}\"{selected}>{text}</option>")
+    });
+    format!(
+        "<form method=\"post\" action=\"{}\">\
+         <label>To<select name=\"broadcast\">{}</select></label>\
+         <label>Name of the user, alias or tag<input name=\"who\" value=\"{}\" autocapitalize=\"none\" \
+         autocomplete=\"off\"></label>\
+         <label class=\"all\">Title<input name=\"title\" value=\"{}\" maxlength=\"{}\"></label>\
+         <label class=\"all\">Message<textarea name=\"message\" rows=\"3\" maxlength=\"{}\">\n{}</textarea>\
+         </label>\
+         <label class=\"all\">Link (optional)<input name=\"uri\" value=\"{}\" maxlength=\"{}\" \
+         inputmode=\"url\"></label>\
+         <p><button>Send</button></p></form>",
+        form.action,
+        kinds.concat(),
+        Text(form.who),
+        Text(form.title),
+        limits::TITLE,
+        limits::MESSAGE,
+        Text(form.message),
+        Text(form.uri),
+        limits::URI,
+    )
+}
+
+/// Users: androidpn's columns and ours behind them, or only what sending needs.
+fn user_table(users: &[UserView], all: bool) -> String {
+    let row = |user: &UserView| {
+        let online = match user.online {
+            true => "<span class=\"on\">online</span>".to_owned(),
+            false => "offline".to_owned(),
+        };
+        let (alias, tags) = (name(&user.alias), name(&user.tags.join(", ")));
+        let (user_name, waiting) = (user_link(&user.name), user.waiting.to_string());
+        if all {
+            let (full_name, email) = (name(&user.full_name), name(&user.email));
+            let created = Time(user.created).to_string();
+            vec![
+                online, user_name, full_name, email, created, alias, tags, waiting,
+            ]
+        } else {
+            vec![online, user_name, waiting, alias, tags]
+        }
+    };
+    let columns: &[&str] = if all {
+        &[
+            "Online",
+            "Username",
+            "Name",
+            "Email",
+            "Created (UTC)",
+            "Alias",
+            "Tags",
+            "Waiting",
+        ]
+    } else {
+        &["Online", "Username", "Waiting", "Alias", "Tags"]
+    };
+    table(
+        "Users",
+        columns,
+        users.iter().map(row),
+        "Nobody has registered yet.",
+    )
+}
+
+/// Sessions: androidpn's columns, or only who is there.
+fn session_table(sessions: &[SessionView], all: bool) -> String {
+    let row = |session: &SessionView| {
+        let user = match session.user.as_str() {
+            "" => "not logged in".to_owned(),
+            user => user_link(user),
+        };
+        let resource = name(&session.resource);
+        let presence = Text(session.presence).to_string();
+        if all {
+            let status = Text(session.status).to_string();
+            let peer = session.peer.to_canonical().to_string();
+            let created = Time(session.created).to_string();
+            vec![user, resource, status, presence, peer, created]
+        } else {
+            vec![user, presence, resource]
+        }
+    };
+    let columns: &[&str] = if all {
+        &[
+            "Username",
+            "Resource",
+            "Status",
+            "Presence",
+            "Client IP",
+            "Created (UTC)",
+        ]
+    } else {
+        &["Username", "Presence", "Resource"]
+    };
+    table(
+        "Sessions",
+        columns,
+        sessions.iter().map(row),
+        "No phone is connected.",
+    )
+}
+
+fn name(text: &str) -> String {
+    match text {
+        "" => String::new(),
+        text => Name(text).to_string(),
+    }
+}
+
+/// A user's name that leads to the form with that user filled in: names of stock clients are 32 hex digits.
+fn user_link(user: &str) -> String {
+    format!(
+        "<a href=\"/?to={}#send\">{}</a>",
+        Parameter(user),
+        Name(user)
+    )
+}
+
+/// A table of cells that are HTML, which scrolls sideways by itself on a small screen; `none` if it is empty.
+fn table(
+    title: &str,
+    columns: &[&str],
+    rows: impl ExactSizeIterator<Item = Vec<String>>,
+    none: &str,
+) -> String {
+    if rows.len() == 0 {
+        return format!("<p>{none}</p>");
+    }
+    let head: String = columns
+        .iter()
+        .map(|column| format!("<th>{column}</th>"))
+        .collect();
+    let rows: String = rows
+        .map(|cells| format!("<tr><td>{}</td></tr>", cells.join("</td><td>")))
+        .collect();
+    format!(
+        "<div class=\"table\" role=\"region\" aria-label=\"{title}\" tabindex=\"0\"><table><thead>\
+         <tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+}
+
+/// The way to the whole list, if this is not all of it.
+fn rest_link(href: &str, shown: usize, total: usize) -> String {
+    if shown < total {
+        format!("<p><a href=\"{href}\">All {total}</a></p>")
+    } else {
+        String::new()
+    }
+}
