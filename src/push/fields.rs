@@ -1,8 +1,11 @@
-//! The payload of a stored record: its fields one after another, numbers big-endian, texts behind their length.
+//! The payload of a stored record: its fields one after another, numbers big-endian, texts behind their
+//! length. A later version adds fields at the end, so what an earlier one wrote is read without them.
 
 use std::fmt;
 
-use super::notification::{DeliveryState, Notification, NotificationId, Target};
+use super::notification::{
+    DeliveryState, Extras, Link, Notification, NotificationId, Priority, Target,
+};
 use super::store::{Account, Delivery, Device, DeviceId};
 use crate::limits;
 
@@ -27,12 +30,10 @@ pub(super) fn of_account(account: &Account) -> Result<Vec<u8>, Unstorable> {
     put_text(&account.full_name, "full name", &mut out)?;
     put_text(&account.email, "email", &mut out)?;
     put_text(&account.alias, "alias", &mut out)?;
-    out.push(u8::try_from(account.tags.len()).map_err(|_| Unstorable("tags"))?);
-    for tag in &account.tags {
-        put_text(tag, "tag", &mut out)?;
-    }
+    put_texts(&account.tags, "tags", &mut out)?;
     out.extend(account.created.to_be_bytes());
     out.extend(account.updated.to_be_bytes());
+    put_texts(&account.topics, "topics", &mut out)?;
     Ok(out)
 }
 
@@ -44,11 +45,10 @@ pub(super) fn account(mut fields: Fields<'_>) -> Option<Account> {
         full_name: fields.text()?,
         email: fields.text()?,
         alias: fields.text()?,
-        tags: (0..fields.byte()?)
-            .map(|_| fields.text())
-            .collect::<Option<_>>()?,
+        tags: fields.texts()?,
         created: fields.number()?,
         updated: fields.number()?,
+        topics: fields.since(2, Fields::texts)?,
     };
     fields.end(account)
 }
@@ -67,6 +67,7 @@ pub(super) fn of_device(device: &Device) -> Result<Vec<u8>, Unstorable> {
     out.push(u8::from(resource.is_some()));
     put_text(resource.unwrap_or_default(), "resource", &mut out)?;
     out.extend(device.last_seen.to_be_bytes());
+    put_texts(&device.topics, "topics", &mut out)?;
     Ok(out)
 }
 
@@ -79,6 +80,7 @@ pub(super) fn device(id: DeviceId, mut fields: Fields<'_>) -> Option<Device> {
         account,
         resource: (given != 0).then_some(resource),
         last_seen: fields.number()?,
+        topics: fields.since(2, Fields::texts)?,
     };
     fields.end(device)
 }
@@ -88,17 +90,24 @@ pub(super) fn device(id: DeviceId, mut fields: Fields<'_>) -> Option<Device> {
 /// # Errors
 /// A field above 65535 bytes.
 pub(super) fn of_body(notification: &Notification) -> Result<Vec<u8>, Unstorable> {
-    let (kind, target) = match &notification.target {
-        Target::Everyone => (0, ""),
-        Target::User(user) => (1, user.as_str()),
-        Target::Alias(alias) => (2, alias.as_str()),
-        Target::Tag(tag) => (3, tag.as_str()),
-    };
-    let mut out = vec![kind];
-    put_text(target, "target", &mut out)?;
+    let mut out = vec![target_kind(&notification.target)];
+    put_text(&target_text(&notification.target), "target", &mut out)?;
     put_text(&notification.title, "title", &mut out)?;
     put_text(&notification.message, "message", &mut out)?;
     put_text(&notification.uri, "uri", &mut out)?;
+    let extras = &notification.extras;
+    put_text(&extras.image, "image", &mut out)?;
+    out.push(extras.priority.number());
+    put_texts(&extras.tags, "tags", &mut out)?;
+    let labels: Vec<&str> = extras.actions.iter().map(|link| &*link.label).collect();
+    let uris: Vec<&str> = extras.actions.iter().map(|link| &*link.uri).collect();
+    put_texts(&labels, "actions", &mut out)?;
+    put_texts(&uris, "actions", &mut out)?;
+    out.push(u8::from(extras.silent));
+    put_text(&extras.sequence, "sequence", &mut out)?;
+    out.extend(extras.ttl.to_be_bytes());
+    out.extend(extras.deliver_at.to_be_bytes());
+    put_text(&extras.sender, "sender", &mut out)?;
     Ok(out)
 }
 
@@ -108,24 +117,75 @@ pub(super) fn body(id: NotificationId, mut fields: Fields<'_>) -> Option<Notific
     let target = fields.text()?;
     let notification = Notification {
         id,
-        target: match kind {
-            0 => Target::Everyone,
-            1 => Target::User(target),
-            2 => Target::Alias(target),
-            3 => Target::Tag(target),
-            _ => return None,
-        },
+        target: target_of(kind, target)?,
         title: fields.text()?,
         message: fields.text()?,
         uri: fields.text()?,
+        extras: fields.since(2, extras)?,
     };
     fields.end(notification)
+}
+
+fn extras(fields: &mut Fields<'_>) -> Option<Extras> {
+    let (image, priority) = (fields.text()?, Priority::new(fields.byte()?)?);
+    let tags = fields.texts()?;
+    let (labels, uris) = (fields.texts()?, fields.texts()?);
+    let links = labels.into_iter().zip(uris);
+    Some(Extras {
+        image,
+        priority,
+        tags,
+        actions: links.map(|(label, uri)| Link { label, uri }).collect(),
+        silent: fields.byte()? != 0,
+        sequence: fields.text()?,
+        ttl: fields.short()?,
+        deliver_at: fields.number()?,
+        sender: fields.text()?,
+    })
+}
+
+fn target_kind(target: &Target) -> u8 {
+    match target {
+        Target::Everyone => 0,
+        Target::User(_) => 1,
+        Target::Alias(_) => 2,
+        Target::Tags(_) => 3,
+        Target::Device { .. } => 4,
+        Target::Topic(_) => 5,
+    }
+}
+
+fn target_text(target: &Target) -> String {
+    match target {
+        Target::Everyone => String::new(),
+        Target::User(text) | Target::Alias(text) | Target::Topic(text) => text.clone(),
+        Target::Tags(expression) => expression.to_string(),
+        Target::Device { user, resource } => format!("{user}/{resource}"),
+    }
+}
+
+fn target_of(kind: u8, text: String) -> Option<Target> {
+    Some(match kind {
+        0 => Target::Everyone,
+        1 => Target::User(text),
+        2 => Target::Alias(text),
+        3 => Target::Tags(text.parse().ok()?),
+        4 => {
+            let (user, resource) = text.split_once('/')?;
+            Target::Device { user: user.to_owned(), resource: resource.to_owned() }
+        }
+        5 => Target::Topic(text),
+        _ => return None,
+    })
 }
 
 /// The fields of a delivery; what and whom it is for is in the key.
 pub(super) fn of_delivery(delivery: &Delivery) -> Vec<u8> {
     let mut out = vec![delivery.state as u8];
     out.extend(delivery.at.to_be_bytes());
+    out.extend(delivery.queued.to_be_bytes());
+    out.extend(delivery.sent.to_be_bytes());
+    out.extend(delivery.acknowledged.to_be_bytes());
     out
 }
 
@@ -140,6 +200,9 @@ pub(super) fn delivery(
         device,
         state: DeliveryState::from_byte(fields.byte()?)?,
         at: fields.number()?,
+        queued: fields.since(2, Fields::short)?,
+        sent: fields.since(2, Fields::short)?,
+        acknowledged: fields.since(2, Fields::short)?,
     };
     fields.end(delivery)
 }
@@ -152,13 +215,47 @@ fn put_text(text: &str, field: &'static str, out: &mut Vec<u8>) -> Result<(), Un
     Ok(())
 }
 
-/// What is left of a payload. `None` from any of its functions means damage.
-pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+/// One byte of count, then the texts.
+fn put_texts<T: AsRef<str>>(
+    texts: &[T],
+    field: &'static str,
+    out: &mut Vec<u8>,
+) -> Result<(), Unstorable> {
+    out.push(u8::try_from(texts.len()).map_err(|_| Unstorable(field))?);
+    texts.iter().try_for_each(|text| put_text(text.as_ref(), field, out))
+}
 
-impl Fields<'_> {
+/// What is left of a payload. `None` from any of its functions means damage.
+pub(super) struct Fields<'a> {
+    rest: &'a [u8],
+    version: u8,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(payload: &'a [u8], version: u8) -> Self {
+        Self { rest: payload, version }
+    }
+
+    /// A field that a version has added; what was written before has the default.
+    fn since<T: Default>(
+        &mut self,
+        version: u8,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        if self.version < version { Some(T::default()) } else { read(self) }
+    }
+
+    fn texts(&mut self) -> Option<Vec<String>> {
+        (0..self.byte()?).map(|_| self.text()).collect()
+    }
+
+    fn short(&mut self) -> Option<u32> {
+        self.array().map(u32::from_be_bytes)
+    }
+
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (array, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
+        let (array, rest) = self.rest.split_first_chunk::<N>()?;
+        self.rest = rest;
         Some(*array)
     }
 
@@ -172,13 +269,13 @@ impl Fields<'_> {
 
     fn text(&mut self) -> Option<String> {
         let length = usize::from(u16::from_be_bytes(self.array()?));
-        let (text, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
+        let (text, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
         String::from_utf8(text.to_vec()).ok()
     }
 
     /// `value`, if nothing is left.
     pub(super) fn end<T>(&self, value: T) -> Option<T> {
-        self.0.is_empty().then_some(value)
+        self.rest.is_empty().then_some(value)
     }
 }

@@ -28,7 +28,12 @@ use crate::limits;
 pub use super::fields::Unstorable;
 
 /// Version this program writes, and the latest it reads.
-pub const VERSION: u8 = 1;
+///
+/// | version | what it added |
+/// |---|---|
+/// | 1 | accounts, devices, notifications, deliveries |
+/// | 2 | topics of accounts and devices, extras of notifications, the time of each state of a delivery |
+pub const VERSION: u8 = 2;
 /// First key [`Loader`] has no use for: bodies lie behind it.
 pub const END_OF_LOADED: [u8; 1] = [BODY];
 
@@ -269,16 +274,16 @@ fn checksum(key: &[u8], versioned: &[u8]) -> [u8; 4] {
     crc.finalize().to_be_bytes()
 }
 
-/// The payload of a row whose checksum and version are right.
-fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<&'a [u8], Fault> {
+/// The payload of a row whose checksum is right, with the version it was written in.
+fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<(u8, &'a [u8]), Fault> {
     let (versioned, crc) = value.split_last_chunk::<4>().ok_or(Fault::Damaged)?;
     let (&version, payload) = versioned.split_first().ok_or(Fault::Damaged)?;
     if *crc != checksum(key, versioned) {
         return Err(Fault::Damaged);
     }
     match version {
-        VERSION => Ok(payload),
         0 => Err(Fault::Damaged),
+        1..=VERSION => Ok((version, payload)),
         newer => Err(Fault::Newer(newer)),
     }
 }
@@ -287,6 +292,7 @@ fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<&'a [u8], Fault> {
 #[derive(Debug)]
 struct Parts {
     prefix: Vec<u8>,
+    version: u8,
     fields: Vec<u8>,
     /// Parts that have come, and how many there should be.
     count: u16,
@@ -298,6 +304,7 @@ impl Parts {
     fn new(prefix: Vec<u8>) -> Self {
         Self {
             prefix,
+            version: VERSION,
             fields: Vec::new(),
             count: 0,
             total: 0,
@@ -306,12 +313,15 @@ impl Parts {
     }
 
     fn add(&mut self, key: &[u8], value: &[u8]) {
-        match open(key, value).map(<[u8]>::split_first) {
-            Ok(Some((&total, piece)))
+        let opened = open(key, value);
+        match opened.map(|(version, payload)| (version, payload.split_first())) {
+            Ok((version, Some((&total, piece))))
                 if key.last().copied().map(u16::from) == Some(self.count)
-                    && (self.count == 0 || u16::from(total) == self.total)
+                    && (self.count == 0
+                        || (u16::from(total), version) == (self.total, self.version))
                     && piece.len() <= PART =>
             {
+                self.version = version;
                 self.total = u16::from(total);
                 self.fields.extend(piece);
             }
@@ -333,7 +343,7 @@ impl Parts {
         let fault = self.fault.or((!whole).then_some(Fault::Damaged));
         let record = match fault {
             Some(fault) => Err(fault),
-            None => read(Fields(&self.fields)).ok_or(Fault::Damaged),
+            None => read(Fields::new(&self.fields, self.version)).ok_or(Fault::Damaged),
         };
         record.map_err(|fault| BadRecord {
             key: self.prefix,
@@ -363,7 +373,8 @@ fn read_parts<V: AsRef<[u8]>, E>(
 }
 
 fn single_row(key: &[u8], value: &[u8]) -> Result<Row, Fault> {
-    let fields = Fields(open(key, value)?);
+    let (version, payload) = open(key, value)?;
+    let fields = Fields::new(payload, version);
     let row = match key {
         [DEVICE, id @ ..] => id.try_into().ok().and_then(|id| {
             fields::device(DeviceId(u32::from_be_bytes(id)), fields).map(Row::Device)

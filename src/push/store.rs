@@ -25,6 +25,8 @@ pub struct Account {
     pub alias: String,
     /// Words by which senders may address groups.
     pub tags: Vec<String>,
+    /// Topics all of the user's devices have subscribed to.
+    pub topics: Vec<String>,
     /// Seconds since 1970.
     pub created: u64,
     /// Seconds since 1970 of the last change of this record.
@@ -47,6 +49,8 @@ pub struct Device {
     pub resource: Option<String>,
     /// Seconds since 1970 when it was last available.
     pub last_seen: u64,
+    /// Topics this device has subscribed to, besides those of its user.
+    pub topics: Vec<String>,
 }
 
 /// How far one device has got with one notification.
@@ -60,6 +64,12 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// Seconds since 1970 when it reached that state.
     pub at: u64,
+    /// When it was queued, sent first and acknowledged: seconds since 1970, 0 if it was not.
+    pub queued: u32,
+    /// See `queued`.
+    pub sent: u32,
+    /// See `queued`.
+    pub acknowledged: u32,
 }
 
 /// One write. Putting replaces; deleting what is not there is no error.
