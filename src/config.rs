@@ -1,8 +1,21 @@
 //! What an administrator can set: the file `config/lanpush.toml`, read from text, and its defaults.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+mod domain;
+mod file;
+mod keys;
+mod network;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+pub use domain::domain;
+pub use file::ConfigError;
+pub use network::{Network, NotANetwork};
 
 use crate::limits;
+use keys::{KEYS, Key};
 
 /// The effective configuration: defaults, then the file, then the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -26,19 +39,21 @@ pub struct Config {
 /// `[server]`: who we are and where our data lies.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Server {
-    /// The name phones know the server by; empty means this machine's host name.
+    /// The name phones know the server by, in lower case; empty means this machine's host name. Whoever
+    /// starts the server fills it in before anybody else sees the configuration.
     pub domain: String,
-    /// Other names for the same server.
+    /// Other names for the same server, in lower case.
     pub aliases: Vec<String>,
-    /// Data directory; empty means `./lanpush-data`, or `/var/lib/lanpush` for root.
+    /// Data directory; empty means `./lanpush-data`, or `/var/lib/lanpush` for root. Whoever starts the
+    /// server fills it in.
     pub data: String,
 }
 
 /// `[xmpp]`: the push port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Xmpp {
-    /// Address and port to listen on.
-    pub listen: String,
+    /// Address and port to listen on; port 0 lets the system choose.
+    pub listen: SocketAddr,
     /// Who may register from a phone.
     pub registration: Registration,
     /// Whether a password may cross the network in the clear.
@@ -61,8 +76,8 @@ pub enum Registration {
 /// `[http]`: the page and the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http {
-    /// Address and port to listen on.
-    pub listen: String,
+    /// Address and port to listen on; port 0 lets the system choose.
+    pub listen: SocketAddr,
     /// Networks whose machines may use the page and the API.
     pub trusted: Vec<Network>,
 }
@@ -99,40 +114,73 @@ pub struct Log {
     pub level: log::LevelFilter,
 }
 
-/// An address range: `192.168.1.0/24`, `fd00::/8`, or one address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// Any address of it.
-    pub address: IpAddr,
-    /// Leading bits that count.
-    pub prefix: u8,
+impl Config {
+    /// Gives one key, such as `xmpp.listen`, a value that the file would hold in quotes.
+    ///
+    /// # Errors
+    /// What the key wants instead, or that there is no such key.
+    pub fn set(&mut self, path: &str, value: &str) -> Result<(), String> {
+        let key = KEYS
+            .iter()
+            .find(|key| key.path == path)
+            .ok_or_else(|| format!("unknown key {path:?}"))?;
+        let value = Spanned::new(0..0, DeValue::String(value.into()));
+        (key.read)(self, &value).map_err(|wrong| format!("want {}", wrong.want))
+    }
+
+    /// The configuration as a file that parses back to it.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut toml = String::new();
+        let mut section = "";
+        for key in KEYS {
+            let (its_section, name) = key.split();
+            if its_section != section {
+                let gap = if section.is_empty() { "" } else { "\n" };
+                toml.push_str(&format!("{gap}[{its_section}]\n"));
+                section = its_section;
+            }
+            toml.push_str(&format!("{name} = {}\n", (key.write)(self)));
+        }
+        toml
+    }
+
+    /// The keys, such as `xmpp.listen`, whose value in `next` takes effect only at the next start.
+    #[must_use]
+    pub fn needs_restart(&self, next: &Self) -> Vec<&'static str> {
+        KEYS.iter()
+            .filter(|key| !key.at_run && (key.write)(self) != (key.write)(next))
+            .map(|key| key.path)
+            .collect()
+    }
 }
 
-impl Network {
-    /// Whether `address` lies in it. IPv4 written as IPv6 (`::ffff:192.0.2.1`) counts as IPv4 on either side.
+impl Key {
+    /// Section and name.
+    fn split(&self) -> (&'static str, &'static str) {
+        self.path.split_once('.').unwrap_or(("", self.path))
+    }
+}
+
+impl Registration {
+    /// Every variant.
+    pub const ALL: [Self; 3] = [Self::Open, Self::Lan, Self::Closed];
+
+    /// The word the file uses.
     #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let (own, other, shift) = match (self.address.to_canonical(), address.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                let mapped = if self.address.is_ipv6() { 96 } else { 0 };
-                let prefix = u32::from(self.prefix).saturating_sub(mapped);
-                let bits = |ip: Ipv4Addr| u128::from(u32::from(ip));
-                (bits(own), bits(other), 32_u32.saturating_sub(prefix))
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let shift = 128_u32.saturating_sub(u32::from(self.prefix));
-                (u128::from(own), u128::from(other), shift)
-            }
-            _ => return false,
-        };
-        (own ^ other).checked_shr(shift).unwrap_or(0) == 0
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Lan => "lan",
+            Self::Closed => "closed",
+        }
     }
 }
 
 impl Default for Xmpp {
     fn default() -> Self {
         Self {
-            listen: "[::]:5222".into(),
+            listen: any_address(5222),
             registration: Registration::Lan,
             plaintext_login: true,
             idle: limits::IDLE.as_secs(),
@@ -143,7 +191,7 @@ impl Default for Xmpp {
 impl Default for Http {
     fn default() -> Self {
         Self {
-            listen: "[::]:7070".into(),
+            listen: any_address(7070),
             trusted: vec![
                 Network {
                     address: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)),
@@ -156,6 +204,11 @@ impl Default for Http {
             ],
         }
     }
+}
+
+/// Every address of the machine, IPv4 and IPv6.
+fn any_address(port: u16) -> SocketAddr {
+    (Ipv6Addr::UNSPECIFIED, port).into()
 }
 
 impl Default for Push {
@@ -195,30 +248,64 @@ mod tests {
     use super::*;
 
     #[test]
-    fn networks_contain() {
-        for (network, prefix, address, inside) in [
-            ("127.0.0.0", 8, "127.1.2.3", true),
-            ("127.0.0.0", 8, "128.0.0.1", false),
-            ("192.168.1.7", 32, "192.168.1.7", true),
-            ("192.168.1.7", 32, "192.168.1.6", false),
-            ("192.168.1.77", 24, "192.168.1.1", true),
-            ("0.0.0.0", 0, "203.0.113.1", true),
-            ("0.0.0.0", 0, "2001:db8::1", false),
-            ("127.0.0.0", 8, "::ffff:127.0.0.1", true),
-            ("::ffff:10.0.0.0", 104, "10.9.9.9", true),
-            ("::ffff:10.0.0.0", 104, "11.0.0.1", false),
-            ("::1", 128, "::1", true),
-            ("::1", 128, "::2", false),
-            ("fd00::", 8, "fdff::1", true),
-            ("fd00::", 8, "fe80::1", false),
-            ("::", 0, "2001:db8::1", true),
-        ] {
-            let range = Network {
-                address: network.parse().unwrap(),
-                prefix,
-            };
-            let answer = range.contains(address.parse().unwrap());
-            assert_eq!(answer, inside, "{network}/{prefix} and {address}");
-        }
+    fn written_and_read_again_it_is_the_same() {
+        let mut config = Config::default();
+        assert_eq!(Config::parse(&config.to_toml()), Ok(config.clone()));
+        config.server.data = "C:\\odd \"place\" \u{2028}".into();
+        config.push.api_key = String::new();
+        config.http.trusted.clear();
+        assert_eq!(Config::parse(&config.to_toml()), Ok(config));
+    }
+
+    #[test]
+    fn one_key_from_text() {
+        let mut config = Config::default();
+        assert_eq!(config.set("xmpp.listen", "127.0.0.1:0"), Ok(()));
+        assert_eq!(config.set("log.level", "warn"), Ok(()));
+        assert_eq!(config.set("server.domain", "GW.lan"), Ok(()));
+        assert_eq!(config.xmpp.listen.to_string(), "127.0.0.1:0");
+        assert_eq!(config.log.level, log::LevelFilter::Warn);
+        assert_eq!(config.server.domain, "gw.lan");
+        let before = config.clone();
+        assert_eq!(
+            config.set("log.level", "loud"),
+            Err(r#"want one of "error", "warn", "info", "debug""#.to_owned())
+        );
+        assert!(config.set("log.colour", "red").is_err());
+        assert_eq!(config, before);
+    }
+
+    #[test]
+    fn what_waits_for_the_next_start() {
+        let running = Config::default();
+        assert!(running.needs_restart(&running).is_empty());
+        let reloadable = r#"
+            server.domain = "push.lan"
+            server.aliases = ["gw.lan"]
+            xmpp = { registration = "open", plaintext_login = false, idle = 99 }
+            http.trusted = ["192.168.1.0/24"]
+            push = { api_key = "k", queue = 5, history = 6 }
+            log.level = "debug"
+        "#;
+        let next = Config::parse(reloadable).unwrap();
+        assert!(running.needs_restart(&next).is_empty());
+        let fixed = r#"
+            server.data = "/elsewhere"
+            xmpp.listen = "[::]:1"
+            http.listen = "[::]:2"
+            storage.cache = 300000
+            limits.connections = 9
+        "#;
+        let next = Config::parse(fixed).unwrap();
+        assert_eq!(
+            running.needs_restart(&next),
+            [
+                "server.data",
+                "xmpp.listen",
+                "http.listen",
+                "storage.cache",
+                "limits.connections"
+            ]
+        );
     }
 }

@@ -154,6 +154,28 @@ pub const PAGE_DEVICES: usize = 8;
 /// Characters of a message a page shows.
 pub const PAGE_MESSAGE: usize = 200;
 
+// ---- configuration, command line, log --------------------------------------------------------
+
+/// Bytes of a configuration file; over it: exit code 2.
+pub const CONFIG_BYTES: usize = 64 * 1024;
+/// Names of the server besides its domain; over it: exit code 2.
+pub const ALIASES: usize = 16;
+/// Networks of `http.trusted`, compared one by one for each HTTP connection; over it: exit code 2.
+pub const TRUSTED_NETWORKS: usize = 64;
+/// Bytes of `push.api_key`, repeated in every push; over it: exit code 2.
+pub const API_KEY: usize = 64;
+/// Bytes of one log line, escapes included; what is over it is counted and left out. Together with level
+/// and target it stays below what a pipe takes in one piece (`PIPE_BUF`, 4096 on Linux).
+pub const LOG_LINE: usize = 2048;
+/// Bytes a disk must have free for a log file on it to go on; below it lines are counted and left out.
+pub const LOG_ROOM: u64 = 64 * 1024;
+/// Bytes the command line takes from the server as one answer; over it: exit code 1.
+pub const ADMIN_ANSWER: usize = 1024 * 1024;
+/// How long the command line waits for a whole answer of the server; after it: exit code 1.
+pub const ADMIN_WAIT: Duration = Duration::from_secs(60);
+/// Users the command line asks for at once: with every field at its limit they fit `ADMIN_ANSWER`.
+pub const ADMIN_USERS: usize = 50;
+
 // ---- storage ---------------------------------------------------------------------------------
 
 /// Longest an acknowledged delivery stays off the disk. Losing it repeats a push with the same id.

@@ -1,12 +1,16 @@
-//! What the store on disk has to stand besides the contract: kill -9, a clean stop, leftovers, idleness.
+//! What the store on disk has to stand besides the contract: kill -9, a power cut, a clean stop, leftovers,
+//! idleness.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stderr,
     reason = "a test stops at the first surprise"
 )]
 
+#[path = "scratch/mount.rs"]
+mod mount;
 mod scratch;
 
 use std::collections::BTreeMap;
@@ -25,6 +29,7 @@ use lanpush::push::store::{
     Account, Change, Delivery, DeviceId, Row, Store, StoreError, Ticket, Urgency,
 };
 
+use mount::{Mount, succeeds};
 use scratch::Scratch;
 
 const CACHE: u64 = 1_000_000;
@@ -105,15 +110,44 @@ fn remover_of(number: u64) -> Option<u64> {
     Some(number + 7).filter(|remover| removed_by(*remover) == Some(number))
 }
 
-fn child(test: &str, directory: &Path, start: u64) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "--nocapture", test])
-        .env(CHILD_DIRECTORY, directory)
-        .env(CHILD_START, start.to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+/// A process of this test, which does not outlive it.
+struct Helper(Child);
+
+impl Helper {
+    fn start(test: &str, directory: &Path, start: u64) -> Self {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "--nocapture", test])
+            .env(CHILD_DIRECTORY, directory)
+            .env(CHILD_START, start.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        Self(child.unwrap())
+    }
+
+    /// What it says.
+    fn lines(&mut self) -> impl Iterator<Item = String> + use<> {
+        let output = BufReader::new(self.0.stdout.take().unwrap());
+        output.lines().map(Result::unwrap)
+    }
+
+    /// The batches it calls durable.
+    fn durable(&mut self) -> impl Iterator<Item = u64> + use<> {
+        self.lines()
+            .filter_map(|line| Some(line.strip_prefix("durable ")?.parse().unwrap()))
+    }
+
+    fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }
 
 fn for_child(variable: &str) -> String {
@@ -192,25 +226,41 @@ fn kill_loses_nothing_durable() {
     let directory = scratch.path().join("data");
     let mut next = 1;
     for round in 0..10 {
-        let mut child = child("child_that_writes", &directory, next);
-        let mut lines = BufReader::new(child.stdout.take().unwrap())
-            .lines()
-            .map(Result::unwrap);
-        let mut durable = || {
-            let line = lines.find_map(|line| Some(line.strip_prefix("durable ")?.to_owned()));
-            line.map(|number| number.parse::<u64>().unwrap())
-        };
-        let mut last = 0;
-        for _ in 0..40 + 17 * round {
-            last = durable().unwrap();
-        }
-        child.kill().unwrap();
+        let mut writer = Helper::start("child_that_writes", &directory, next);
+        let mut durable = writer.durable();
+        let last = durable.by_ref().take(40 + 17 * round).last();
+        writer.kill();
         // What it still said before it died counts as well.
-        while let Some(number) = durable() {
-            last = number;
-        }
-        child.wait().unwrap();
+        let last = durable.last().or(last).unwrap();
         next = check_batches(&directory, last);
+    }
+}
+
+/// The power is cut by copying the disk, without what the file system has not written to it, while the
+/// writer stands still.
+#[test]
+fn power_cut_loses_nothing_durable() {
+    let scratch = Scratch::new();
+    let [disk, copy, mount, after] =
+        ["disk", "copy", "mount", "after"].map(|name| scratch.path().join(name));
+    let size = 48 * 1024 * 1024;
+    fs::File::create(&disk).unwrap().set_len(size).unwrap();
+    assert!(succeeds(Command::new("mkfs.ext4").arg("-q").arg(&disk)));
+    fs::create_dir(&mount).unwrap();
+    fs::create_dir(&after).unwrap();
+    let Some(mounted) = Mount::new(&["-o", "loop", disk.to_str().unwrap()], &mount) else {
+        return;
+    };
+    let mut writer = Helper::start("child_that_writes", &mounted.path().join("data"), 1);
+    let mut durable = writer.durable();
+    for _ in 0..5 {
+        let last = durable.by_ref().take(60).last().unwrap();
+        let process = rustix::process::Pid::from_child(&writer.0);
+        rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
+        fs::copy(&disk, &copy).unwrap();
+        rustix::process::kill_process(process, rustix::process::Signal::CONT).unwrap();
+        let copied = Mount::new(&["-o", "loop", copy.to_str().unwrap()], &after).unwrap();
+        check_batches(&copied.path().join("data"), last);
     }
 }
 
@@ -259,9 +309,9 @@ fn activity(process: u32) -> (String, String) {
 #[test]
 fn an_idle_store_is_still() {
     let scratch = Scratch::new();
-    let mut child = child("child_that_idles", &scratch.path().join("data"), 0);
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap() == "idle"));
+    let mut helper = Helper::start("child_that_idles", &scratch.path().join("data"), 0);
+    let mut lines = helper.lines();
+    assert!(lines.any(|line| line == "idle"));
     let stamps = || -> BTreeMap<_, _> {
         let files = walk(scratch.path());
         let stamp = |path: &String| fs::metadata(path).unwrap().modified().unwrap();
@@ -272,12 +322,12 @@ fn an_idle_store_is_still() {
     };
     // The report that ends the last commit wakes the main thread before the storage thread sleeps.
     thread::sleep(Duration::from_millis(500));
-    let (before, files) = (activity(child.id()), stamps());
+    let (before, files) = (activity(helper.0.id()), stamps());
     thread::sleep(limits::RECEIPT_DELAY + Duration::from_secs(1));
-    assert_eq!(activity(child.id()), before);
+    assert_eq!(activity(helper.0.id()), before);
     assert_eq!(stamps(), files);
-    drop(child.stdin.take());
-    assert!(child.wait().unwrap().success());
+    drop(helper.0.stdin.take());
+    assert!(helper.0.wait().unwrap().success());
 }
 
 fn walk(path: &Path) -> Vec<String> {

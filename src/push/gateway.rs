@@ -171,8 +171,14 @@ impl Gateway {
             device: &mut conn.device,
             now,
         };
+        let logged_in_before = host.device.is_some();
         let flow = conn.session.feed(bytes, &mut host, &mut out);
+        let logs_in = !logged_in_before && conn.device.is_some();
         self.follow(id, flow, out, now);
+        if logs_in {
+            // The idle rule may be stricter than the one for logging in.
+            self.look_again(id, now);
+        }
     }
 
     /// Sends what a session has written and does what it asks for.

@@ -217,6 +217,8 @@ impl Session {
             "message" => self.message(stanza, host, out),
             "presence" => match &self.state {
                 State::Bound(_) => presence::update(&stanza, host),
+                // RFC 6120 §8.3.1: an error is never answered with an error.
+                _ if attr(&stanza, "type") == Some("error") => {}
                 _ => self.refuse(&stanza, StanzaError::NotAuthorized, host, out),
             },
             _ => self.close(StreamError::UnsupportedStanzaType, host, out),

@@ -1,0 +1,60 @@
+//! What the short forms of the language stand for, in the language itself; `$` words are filled in.
+
+/// `NAME opens a stream`: the stock client's header, and whatever features the server lists.
+pub(crate) const OPENING: &str = r#"
+$me sends: <stream:stream to="{domain}" xmlns="jabber:client" xmlns:stream="http://etherx.jabber.org/streams" version="1.0">
+$me receives: <stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' id='{any}' ...>
+$me receives: <stream:features>...<auth xmlns='http://jabber.org/features/iq-auth'/>...</stream:features>
+"#;
+
+/// `NAME registers`: the password comes first, as the stock client's hash map has it.
+pub(crate) const REGISTRATION: &str = r#"
+$me sends: <iq id="register" type="set"><query xmlns="jabber:iq:register"><password>{$me.password}</password><username>{$me.user}</username></query></iq>
+$me receives: <iq type='result' id='register' .../>
+"#;
+
+/// `NAME authenticates`, once the stream is open and the user registered.
+pub(crate) const LOGIN: &str = r#"
+$me sends: <iq id="login-1" type="get"><query xmlns="jabber:iq:auth"><username>{$me.user}</username></query></iq>
+$me receives: <iq type='result' id='login-1' ...><query xmlns='jabber:iq:auth'>...</query></iq>
+$me sends: <iq id="login-2" type="set"><query xmlns="jabber:iq:auth"><username>{$me.user}</username><digest>{digest($password)}</digest><resource>{$me.resource}</resource></query></iq>
+$me receives: <iq type='result' id='login-2' to='{$me.jid}' .../>
+"#;
+
+/// `NAME receives the push {LABEL}`
+pub(crate) const PUSH: &str = "
+$me receives: <iq type='set' id='{$label}' to='{$me.jid}' ...>
+ <notification xmlns='androidpn:iq:notification'>
+ <id>{$label}</id><apiKey>{any}</apiKey><title>{$label.title}</title>
+ <message>{$label.message}</message><uri>{$label.uri}</uri>...
+ </notification></iq>
+";
+
+/// `NAME answers the ping`: what Smack says to a request it does not know.
+pub(crate) const PONG: &str = r#"
+$me receives: <iq type='get' id='{$me.ping}' from='{domain}' to='{$me.jid}'><ping xmlns='urn:xmpp:ping'/></iq>
+$me sends: <iq id="{$me.ping}" to="{domain}" type="error"><error code="501" type="CANCEL"><feature-not-implemented xmlns="urn:ietf:params:xml:ns:xmpp-stanzas"/></error></iq>
+"#;
+
+/// `NAME confirms {LABEL}`
+pub(crate) const CONFIRMATION: &str = "
+$me sends: <iq type='result' id='{$label}'/>
+";
+
+/// `NAME is refused ID: CONDITION CODE`: the request comes back with the error behind it.
+pub(crate) const REFUSAL: &str = "
+$me receives: <iq type='error' id='$id' ...>...<error code='$code' type='{any}'><$condition xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>...</error></iq>
+";
+
+/// `NAME is closed with CONDITION`
+pub(crate) const ENDING: &str = "
+$me receives: <stream:error><$condition xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>...</stream:error></stream:stream>
+$me is closed
+";
+
+/// `NAME closes the stream`
+pub(crate) const FAREWELL: &str = "
+$me sends: </stream:stream>
+$me receives: </stream:stream>
+$me is closed
+";
