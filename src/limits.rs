@@ -72,11 +72,24 @@ pub const ACCEPT_BACKLOG: i32 = 1024;
 /// Pause after accept() failed for want of descriptors or memory.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Chunks waiting for a phone that does not read; over it the phone is dropped, its pushes stay queued.
-pub const OUT_CHUNKS: usize = 16;
+pub const OUT_CHUNKS: usize = 64;
 /// Bytes waiting for a phone that does not read; over it the phone is dropped.
 pub const OUT_BYTES: usize = 128 * 1024;
+/// Bytes waiting for all phones that do not read; over it the phone that wants more is dropped.
+pub const OUT_TOTAL: usize = 8 * 1024 * 1024;
+/// Capacity the buffer between gateway and sockets keeps when nothing is under way.
+pub const SCRATCH: usize = 16 * 1024;
+/// Newcomers over the limit that are being told so at once, each for up to [`LINGER`]; more are reset.
+pub const REFUSALS: usize = 8;
+/// Command-line clients served at once; more are let go without an answer.
+pub const ADMIN_CONNECTIONS: usize = 8;
+/// Shortest time between two log lines of a kind that peers can provoke.
+pub const LOG_PAUSE: Duration = Duration::from_secs(60);
 /// Pushes handed to one phone before its socket must have taken them.
 pub const PUMP_PUSHES: usize = 32;
+/// Bytes after which a phone is handed no further push before its socket has taken them. What one push adds
+/// to it, every character of it escaped, fits [`OUT_BYTES`] as well, so catching up never overflows.
+pub const PUMP_BYTES: usize = 16 * 1024;
 /// Actions performed before other tasks get a turn: keeps a broadcast from holding up logins.
 pub const ACTIONS_PER_TURN: usize = 64;
 

@@ -1,38 +1,50 @@
 //! Floor 2: sockets, HTTP, the disk, the clock and the signals. It performs, and decides nothing.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `serve` | the order in which all this starts and stops |
+//! | `hub` | drives the gateway: events in, actions performed; what every task here shares |
+//! | `connection`, `peer`, `backlog`, `table` | phones: one task each, its socket, what the socket has not taken |
+//! | `listener`, `phones`, `web`, `admin` | accepting, and who stands behind which door |
+//! | `refusal`, `seats`, `descriptors` | how many fit in, and what the others hear |
+//! | `http/`, `desk` | the page and the API, and what they see of the hub |
+//! | `data_dir`, `storage`, `storage_thread`, `database` | the disk |
+//! | `timer`, `clock`, `entropy`, `signals`, `bell` | time, randomness, signals, waking tasks |
+//! | `logging`, `seldom`, `summary`, `lan`, `error` | what a person reads |
 
+mod admin;
+mod backlog;
+mod bell;
+mod clock;
+mod connection;
 pub mod data_dir;
 mod database;
+mod descriptors;
+mod desk;
+mod entropy;
+mod error;
 pub mod http;
+mod hub;
+mod lan;
+mod listener;
 pub mod logging;
+mod peer;
+mod phones;
+mod refusal;
+mod seats;
+mod seldom;
+mod serve;
+mod signals;
 pub mod storage;
 mod storage_thread;
+mod summary;
+mod table;
+mod timer;
+mod web;
+
+pub use error::RunError;
+pub use serve::{Serve, run};
 
 #[cfg(test)]
 #[path = "../../tests/scratch/mod.rs"]
 mod scratch;
-use std::convert::Infallible;
-use std::path::PathBuf;
-use std::rc::Rc;
-
-use crate::config::Config;
-
-/// What a server is started with.
-pub struct Serve {
-    /// The effective configuration, domain filled in.
-    pub config: Rc<Config>,
-    /// Data directory.
-    pub data: PathBuf,
-    /// Reads the configuration again, for SIGHUP.
-    pub reload: Box<dyn Fn() -> Result<Config, String>>,
-}
-
-/// Why the server could not start or had to stop.
-pub type RunError = Infallible;
-
-/// Serves until a signal stops it.
-///
-/// # Errors
-/// The server could not start or had to stop.
-pub fn run(_serve: Serve) -> Result<(), RunError> {
-    Ok(())
-}

@@ -202,8 +202,11 @@ impl Domain {
         now: Now,
     ) -> bool {
         let mut sent = 0;
+        let is_enough = |sent: usize, out: &[u8]| {
+            sent == limits::PUMP_PUSHES || out.len() >= limits::PUMP_BYTES
+        };
         while let Some(notification) = self.next_to_send(id) {
-            if sent == limits::PUMP_PUSHES {
+            if is_enough(sent, out) {
                 break;
             }
             match self.prepare(notification) {
@@ -235,7 +238,7 @@ impl Domain {
         if self.has_unpinged(id) {
             self.ping(id, bound, out, now);
         }
-        sent == limits::PUMP_PUSHES && self.next_to_send(id).is_some()
+        is_enough(sent, out) && self.next_to_send(id).is_some()
     }
 
     /// The oldest notification that has not been written to the device's connection. One that the disk

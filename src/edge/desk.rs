@@ -1,0 +1,50 @@
+//! What the HTTP side sees of the hub.
+
+use std::rc::Rc;
+
+use super::http::Desk;
+use super::hub::Hub;
+use crate::config::Config;
+use crate::push::store::StoreError;
+use crate::push::views::{NotificationView, SessionView, Status, UserView};
+use crate::push::{Answer, Request};
+use crate::time::Now;
+
+impl Desk for Hub {
+    async fn ask(&self, request: Request) -> Answer {
+        Hub::ask(self, request).await
+    }
+
+    fn config(&self) -> Rc<Config> {
+        Hub::config(self)
+    }
+
+    fn now(&self) -> Now {
+        Hub::now(self)
+    }
+
+    fn status(&self) -> Status {
+        self.gateway().status(Hub::now(self))
+    }
+
+    fn users(
+        &self,
+        online: Option<bool>,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<UserView>, StoreError> {
+        self.gateway().users(online, skip, limit)
+    }
+
+    fn sessions(&self, limit: usize) -> Vec<SessionView> {
+        self.gateway().sessions(limit, Hub::now(self))
+    }
+
+    fn notifications(
+        &self,
+        limit: usize,
+        devices: usize,
+    ) -> Result<Vec<NotificationView>, StoreError> {
+        self.gateway().notifications(limit, devices)
+    }
+}

@@ -1,0 +1,289 @@
+//! The gateway in the middle of the sockets: events in, actions performed, nothing decided.
+
+use std::cell::{Cell, Ref, RefCell};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, TcpStream};
+use std::rc::{Rc, Weak};
+
+use async_channel::Sender;
+use smol::future::{Future, yield_now};
+use smol::{Async, LocalExecutor};
+
+use super::backlog::Held;
+use super::bell::Bell;
+use super::clock::Clock;
+use super::connection::{self, Input};
+use super::peer::{Peer, Sent};
+use super::table::Table;
+use crate::config::Config;
+use crate::limits::{ACTIONS_PER_TURN, READ_BUFFER, SCRATCH};
+use crate::push::{Action, Answer, AskId, ConnId, Event, Gateway, Refusal, Request};
+use crate::time::{Instant, Now};
+
+/// Drives the [`Gateway`] as its contract says, for every task of the edge.
+///
+/// No method that borrows a cell calls anything that could come back here, so no borrow ever fails.
+pub(super) struct Hub {
+    gateway: RefCell<Gateway>,
+    config: RefCell<Rc<Config>>,
+    pub(super) clock: Clock,
+    executor: Weak<LocalExecutor<'static>>,
+    peers: RefCell<Table>,
+    held: Held,
+    asks: RefCell<BTreeMap<u64, Sender<Answer>>>,
+    next_ask: Cell<u64>,
+    input: RefCell<Box<[u8]>>,
+    scratch: RefCell<Vec<u8>>,
+    /// Rung when actions are left over after a turn.
+    leftover: Bell,
+    /// When the timer will fire, and the bell that makes it look again.
+    armed: Cell<Option<Instant>>,
+    rearm: Bell,
+    /// Rung when a connection or a request has ended.
+    ended: Bell,
+}
+
+impl Hub {
+    pub(super) fn new(
+        gateway: Gateway,
+        config: Rc<Config>,
+        clock: Clock,
+        executor: &Rc<LocalExecutor<'static>>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            gateway: RefCell::new(gateway),
+            config: RefCell::new(config),
+            clock,
+            executor: Rc::downgrade(executor),
+            peers: RefCell::default(),
+            held: Held::default(),
+            asks: RefCell::default(),
+            next_ask: Cell::new(0),
+            input: RefCell::new(vec![0; READ_BUFFER].into()),
+            scratch: RefCell::default(),
+            leftover: Bell::default(),
+            armed: Cell::new(None),
+            rearm: Bell::default(),
+            ended: Bell::default(),
+        })
+    }
+
+    /// Runs a task until the server stops.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        if let Some(executor) = self.executor.upgrade() {
+            executor.spawn(task).detach();
+        }
+    }
+
+    pub(super) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    pub(super) fn config(&self) -> Rc<Config> {
+        Rc::clone(&self.config.borrow())
+    }
+
+    /// Replaces the configuration.
+    pub(super) fn configure(&self, config: Rc<Config>) {
+        self.gateway.borrow_mut().configure(Rc::clone(&config));
+        self.config.replace(config);
+    }
+
+    /// The gateway, to look at.
+    pub(super) fn gateway(&self) -> Ref<'_, Gateway> {
+        self.gateway.borrow()
+    }
+
+    /// Tells the gateway, and does what it wants.
+    pub(super) fn handle(&self, event: Event<'_>) {
+        let now = self.now();
+        self.gateway.borrow_mut().handle(event, now);
+        self.work(now);
+    }
+
+    /// Performs actions until none is left, or until others deserve a turn.
+    fn work(&self, now: Now) {
+        let mut out = self.scratch.borrow_mut();
+        for _ in 0..ACTIONS_PER_TURN {
+            out.clear();
+            let action = self.gateway.borrow_mut().poll_action(&mut out, now);
+            let Some(action) = action else {
+                out.shrink_to(SCRATCH);
+                self.peers.borrow_mut().recycle();
+                return self.arm();
+            };
+            if let Some(event) = self.perform(action, &out) {
+                self.gateway.borrow_mut().handle(event, now);
+            }
+        }
+        self.leftover.ring();
+    }
+
+    /// Does one thing, and returns what the gateway has to hear about it at once.
+    fn perform(&self, action: Action, bytes: &[u8]) -> Option<Event<'static>> {
+        match action {
+            Action::Send { conn, tell } => {
+                let sent = self
+                    .peers
+                    .borrow()
+                    .get(conn)
+                    .map(|peer| peer.send(bytes, tell, &self.held));
+                return (tell && sent == Some(Sent::Taken)).then_some(Event::Flushed { conn });
+            }
+            Action::Close { conn } => {
+                if let Some(peer) = self.peers.borrow().get(conn) {
+                    peer.close();
+                }
+            }
+            Action::Resume { conn } => {
+                if let Some(peer) = self.peers.borrow().get(conn) {
+                    peer.resume();
+                }
+            }
+            Action::Answer { ask, answer } => {
+                if let Some(asker) = self.asks.borrow_mut().remove(&ask.0) {
+                    // Whoever does not wait any longer has no use for it.
+                    let _ = asker.try_send(answer);
+                }
+                self.ended.ring();
+            }
+        }
+        None
+    }
+
+    /// Goes on with what [`Hub::work`] left over. A task of its own.
+    pub(super) async fn finish_turns(self: Rc<Self>) {
+        loop {
+            self.leftover.heard().await;
+            yield_now().await;
+            self.work(self.now());
+        }
+    }
+
+    // ---- connections ---------------------------------------------------------------------------
+
+    /// Phones connected, those that are just leaving included.
+    pub(super) fn phones(&self) -> usize {
+        self.peers.borrow().len()
+    }
+
+    /// Takes a phone in.
+    pub(super) fn admit(self: &Rc<Self>, socket: Async<TcpStream>, address: IpAddr) {
+        let peer = self
+            .peers
+            .borrow_mut()
+            .insert(|conn| Peer::new(conn, socket));
+        log::debug!("c{}: {address} connected", peer.conn.0);
+        self.handle(Event::Connected {
+            conn: peer.conn,
+            peer: address,
+        });
+        self.spawn(connection::run(Rc::clone(self), peer));
+    }
+
+    /// Whether the connection must not be read.
+    pub(super) fn is_waiting(&self, conn: ConnId) -> bool {
+        self.gateway.borrow().is_waiting(conn)
+    }
+
+    /// Reads what a phone has sent and hands it to the gateway.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub(super) fn receive(&self, peer: &Peer) -> io::Result<Input> {
+        let mut input = self.input.borrow_mut();
+        let (found, bytes) = read(peer, &mut input)?;
+        if !bytes.is_empty() {
+            self.handle(Event::Received {
+                conn: peer.conn,
+                bytes,
+            });
+        }
+        Ok(found)
+    }
+
+    /// Reads what a phone has sent and throws it away.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub(super) fn discard(&self, peer: &Peer) -> io::Result<Input> {
+        read(peer, &mut self.input.borrow_mut()).map(|(found, _)| found)
+    }
+
+    /// The connection is gone; its socket closes with the last owner of `peer`.
+    pub(super) fn forget(&self, peer: &Peer) {
+        let conn = peer.conn;
+        self.peers.borrow_mut().remove(conn);
+        log::debug!("c{}: disconnected", conn.0);
+        self.handle(Event::Disconnected { conn });
+        self.ended.ring();
+    }
+
+    // ---- requests ------------------------------------------------------------------------------
+
+    /// Asks the gateway and waits for its answer.
+    pub(super) async fn ask(&self, request: Request) -> Answer {
+        let ask = self.next_ask.get();
+        self.next_ask.set(ask.wrapping_add(1));
+        let (sender, answer) = async_channel::bounded(1);
+        self.asks.borrow_mut().insert(ask, sender);
+        self.handle(Event::Ask {
+            ask: AskId(ask),
+            request,
+        });
+        answer.recv().await.unwrap_or(Err(Refusal::Busy))
+    }
+
+    // ---- time and stop -------------------------------------------------------------------------
+
+    fn arm(&self) {
+        let due = self.gateway.borrow().next_deadline();
+        let sooner = match (due, self.armed.get()) {
+            (Some(due), Some(armed)) => due < armed,
+            (due, armed) => due.is_some() && armed.is_none(),
+        };
+        if sooner {
+            self.rearm.ring();
+        }
+    }
+
+    /// When the gateway wants to hear of time; the caller promises to fire then, or at the next ring.
+    pub(super) fn next_tick(&self) -> Option<Instant> {
+        let due = self.gateway.borrow().next_deadline();
+        self.armed.set(due);
+        due
+    }
+
+    /// Waits until the next tick may have come nearer.
+    pub(super) async fn rearmed(&self) {
+        self.rearm.heard().await;
+    }
+
+    /// Tells every phone that the server stops, and waits until they and all requests are gone.
+    pub(super) async fn shut_down(&self) {
+        self.handle(Event::Shutdown);
+        while self.phones() > 0 || !self.asks.borrow().is_empty() {
+            self.ended.heard().await;
+        }
+        // Answers that were just given are written when their tasks have a turn.
+        yield_now().await;
+    }
+}
+
+fn read<'a>(peer: &Peer, buffer: &'a mut [u8]) -> io::Result<(Input, &'a [u8])> {
+    let full = buffer.len();
+    match peer.read(buffer) {
+        Ok(0) => Ok((Input::End, &[])),
+        Ok(length) => {
+            let found = if length < full {
+                Input::Drained
+            } else {
+                Input::More
+            };
+            Ok((found, buffer.get(..length).unwrap_or_default()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok((Input::Drained, &[])),
+        Err(error) => Err(error),
+    }
+}

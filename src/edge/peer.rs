@@ -1,0 +1,220 @@
+//! One phone's socket: writes at once, keeps what the socket does not take, and wakes its task.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use smol::Async;
+
+use super::backlog::{Backlog, Held, Overflow};
+use super::bell::Bell;
+use crate::push::ConnId;
+
+/// Where a connection is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Serving.
+    Open,
+    /// What was sent has to arrive, then it ends.
+    Closing,
+    /// It ends at once; what was not taken is lost.
+    Lost,
+}
+
+/// What became of bytes handed to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// The socket has taken them.
+    Taken,
+    /// They wait in the backlog.
+    Kept,
+    /// The connection is not open, or the phone reads too slowly and the connection is lost.
+    Lost,
+}
+
+/// Why [`Peer::wait`] came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wake {
+    /// The phase has changed, bytes wait in the backlog, or reading may go on.
+    Called,
+    /// There may be something to read.
+    Readable,
+    /// The backlog may shrink.
+    Writable,
+    /// The socket has taken nothing for too long, or has failed.
+    Stalled,
+}
+
+/// One phone's socket. Its task (`connection.rs`) reads, the hub writes.
+pub(super) struct Peer {
+    pub(super) conn: ConnId,
+    phase: Cell<Phase>,
+    socket: Async<TcpStream>,
+    backlog: RefCell<Option<Box<Backlog>>>,
+    /// Calls the connection's task.
+    bell: Bell,
+}
+
+impl Peer {
+    pub(super) fn new(conn: ConnId, socket: Async<TcpStream>) -> Self {
+        Self {
+            conn,
+            phase: Cell::new(Phase::Open),
+            socket,
+            backlog: RefCell::new(None),
+            bell: Bell::default(),
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Ends the connection when all bytes are out.
+    pub(super) fn close(&self) {
+        if self.phase.get() == Phase::Open {
+            self.phase.set(Phase::Closing);
+            self.bell.ring();
+        }
+    }
+
+    /// Ends the connection at once.
+    pub(super) fn lose(&self) {
+        self.phase.set(Phase::Lost);
+        self.bell.ring();
+    }
+
+    /// Lets the connection's task look again whether it may read.
+    pub(super) fn resume(&self) {
+        self.bell.ring();
+    }
+
+    /// Hands bytes to the socket, or to the backlog as far as the socket is full.
+    pub(super) fn send(&self, bytes: &[u8], tell: bool, held: &Held) -> Sent {
+        if self.phase.get() != Phase::Open {
+            return Sent::Lost;
+        }
+        let mut backlog = self.backlog.borrow_mut();
+        let rest = match *backlog {
+            Some(_) => bytes,
+            None => match self.write(bytes) {
+                Ok([]) => return Sent::Taken,
+                Ok(rest) => rest,
+                Err(error) => {
+                    log::debug!("c{}: write failed: {error}", self.conn.0);
+                    self.lose();
+                    return Sent::Lost;
+                }
+            },
+        };
+        let backlog = backlog.get_or_insert_with(|| {
+            self.bell.ring();
+            Box::new(Backlog::new(held.clone()))
+        });
+        backlog.tell |= tell;
+        if backlog.push(rest) == Err(Overflow) {
+            log::info!("c{}: does not read, dropped", self.conn.0);
+            self.lose();
+            return Sent::Lost;
+        }
+        Sent::Kept
+    }
+
+    /// Writes as much as the socket takes and returns the rest.
+    fn write<'a>(&self, mut bytes: &'a [u8]) -> io::Result<&'a [u8]> {
+        let mut socket = self.socket.get_ref();
+        while !bytes.is_empty() {
+            match socket.write(bytes) {
+                Ok(taken) => bytes = bytes.get(taken..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Writes the backlog out; true if that emptied it and the gateway wants to know.
+    ///
+    /// # Errors
+    /// The socket's; a full socket is none.
+    pub(super) fn flush(&self) -> io::Result<bool> {
+        let mut slot = self.backlog.borrow_mut();
+        let Some(backlog) = slot.as_mut() else {
+            return Ok(false);
+        };
+        match backlog.write(self.socket.get_ref()) {
+            Ok(_) => Ok(slot.take().is_some_and(|backlog| backlog.tell)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether bytes wait for the socket.
+    pub(super) fn is_behind(&self) -> bool {
+        self.backlog.borrow().is_some()
+    }
+
+    /// Reads what is there, without waiting.
+    ///
+    /// # Errors
+    /// The socket's, [`io::ErrorKind::WouldBlock`] among them.
+    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.socket.get_ref().read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Waits for a call, for room if there is a backlog, and for input if `reading`.
+    pub(super) async fn wait(&self, reading: bool) -> Wake {
+        poll_fn(|cx| self.poll(reading, cx)).await
+    }
+
+    fn poll(&self, reading: bool, cx: &mut Context<'_>) -> Poll<Wake> {
+        if self.bell.poll(cx).is_ready() {
+            return Poll::Ready(Wake::Called);
+        }
+        if let Some(backlog) = self.backlog.borrow_mut().as_mut() {
+            match self.socket.poll_writable(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Wake::Writable),
+                Poll::Ready(Err(_)) => return Poll::Ready(Wake::Stalled),
+                Poll::Pending => {}
+            }
+            if Pin::new(&mut backlog.stall).poll(cx).is_ready() {
+                return Poll::Ready(Wake::Stalled);
+            }
+        }
+        if reading {
+            match self.socket.poll_readable(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Wake::Readable),
+                Poll::Ready(Err(_)) => return Poll::Ready(Wake::Stalled),
+                Poll::Pending => {}
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Whether closing the socket resets the connection, throwing away what the phone has not got yet.
+    /// Sockets are accepted so (see [`super::listener::bind`]).
+    pub(super) fn reset_on_close(&self, reset: bool) {
+        let linger = reset.then_some(Duration::ZERO);
+        if let Err(error) = rustix::net::sockopt::set_socket_linger(&self.socket, linger) {
+            log::debug!("c{}: linger: {error}", self.conn.0);
+        }
+    }
+
+    /// Tells the phone that nothing more comes.
+    ///
+    /// # Errors
+    /// The phone has gone already.
+    pub(super) fn finish(&self) -> io::Result<()> {
+        self.socket.get_ref().shutdown(Shutdown::Write)
+    }
+}

@@ -1,0 +1,188 @@
+//! Starting everything in order, and stopping it.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use smol::future::{or, yield_now};
+use smol::{Async, LocalExecutor, Task, Timer};
+
+use super::admin::AdminSocket;
+use super::clock::Clock;
+use super::data_dir::DataDir;
+use super::descriptors::{self, Shares, Spare};
+use super::error::RunError;
+use super::hub::Hub;
+use super::listener::{self, Door, Ending};
+use super::phones::Phones;
+use super::signals::{Wish, Wishes};
+use super::storage::{Outcomes, SledStore};
+use super::web::Web;
+use super::{entropy, summary, timer};
+use crate::config::Config;
+use crate::limits::STOP_WAIT;
+use crate::push::{Event, Gateway};
+
+/// What to run.
+pub struct Serve {
+    /// The configuration, complete.
+    pub config: Rc<Config>,
+    /// The data directory.
+    pub data: PathBuf,
+    /// Reads the configuration again, for SIGHUP; the error is a line for the log.
+    pub reload: Box<dyn Fn() -> Result<Config, String>>,
+}
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// The server could not start, or a second signal cut its end short.
+pub fn run(serve: Serve) -> Result<(), RunError> {
+    let clock = Clock::start();
+    let shares = shares(&serve.config);
+    let entropy = entropy::open().map_err(RunError::Entropy)?;
+    let data = DataDir::open(&serve.data).map_err(RunError::Data)?;
+    let ports = Ports::bind(&serve.config)?;
+    let (store, outcomes) =
+        SledStore::open(&data, serve.config.storage.cache).map_err(RunError::Database)?;
+    let config = Rc::clone(&serve.config);
+    let gateway = Gateway::new(config, Box::new(store), entropy, clock.now());
+    let gateway = gateway.map_err(RunError::Store)?;
+
+    let executor = Rc::new(LocalExecutor::new());
+    let hub = Hub::new(gateway, Rc::clone(&serve.config), clock, &executor);
+    let ended = smol::block_on(executor.run(serve_until_stopped(
+        &hub, &executor, serve, ports, outcomes, shares,
+    )));
+    if matches!(ended, Err(RunError::Interrupted)) {
+        // Closing the store could wait for the disk; it survives being killed.
+        std::mem::forget((hub, executor));
+    }
+    ended
+}
+
+/// How many connections fit; says so if that is less than was asked for.
+fn shares(config: &Config) -> Shares {
+    let wanted = config.limits.connections;
+    let shares = descriptors::share(descriptors::raise(), wanted);
+    if shares.phones < wanted {
+        log::warn!(
+            "the limit of open files allows {} phones, not {wanted}",
+            shares.phones
+        );
+    }
+    shares
+}
+
+/// The listening sockets.
+struct Ports {
+    xmpp: TcpListener,
+    http: TcpListener,
+}
+
+impl Ports {
+    fn bind(config: &Config) -> Result<Self, RunError> {
+        let bind = |whom, address, ending| {
+            listener::bind(address, ending).map_err(|error| RunError::Listen {
+                whom,
+                address,
+                error,
+            })
+        };
+        Ok(Self {
+            xmpp: bind("phones", config.xmpp.listen, Ending::Reset)?,
+            http: bind("senders", config.http.listen, Ending::Finish)?,
+        })
+    }
+
+    fn addresses(&self) -> std::io::Result<(SocketAddr, SocketAddr)> {
+        Ok((self.xmpp.local_addr()?, self.http.local_addr()?))
+    }
+}
+
+async fn serve_until_stopped(
+    hub: &Rc<Hub>,
+    executor: &LocalExecutor<'static>,
+    serve: Serve,
+    ports: Ports,
+    outcomes: Outcomes,
+    shares: Shares,
+) -> Result<(), RunError> {
+    let mut wishes = Wishes::listen().map_err(RunError::System)?;
+    hub.spawn(timer::run(Rc::clone(hub)));
+    hub.spawn(Rc::clone(hub).finish_turns());
+    hub.spawn(hear_of_storage(Rc::clone(hub), outcomes));
+
+    let (xmpp, http) = ports.addresses().map_err(RunError::System)?;
+    let spare = Rc::new(Spare::new());
+    let phones = Phones::new(Rc::clone(hub), shares.phones);
+    let web = Web::new(Rc::clone(hub), shares.http);
+    let admin = AdminSocket::bind(&serve.data).map_err(|error| {
+        let path = AdminSocket::path(&serve.data);
+        RunError::AdminSocket(path.display().to_string(), error)
+    })?;
+    let doors = [
+        open(executor, ports.xmpp, phones, &spare)?,
+        open(executor, ports.http, web, &spare)?,
+        executor.spawn(admin.serve(Rc::clone(hub))),
+    ];
+    summary::ready(xmpp, http);
+    summary::print(&serve.config, xmpp, http);
+
+    while wishes.next().await == Wish::Reload {
+        reload(hub, &serve.reload);
+    }
+    drop(doors);
+    stop(hub, wishes).await
+}
+
+fn open(
+    executor: &LocalExecutor<'static>,
+    listener: TcpListener,
+    door: impl Door + 'static,
+    spare: &Rc<Spare>,
+) -> Result<Task<()>, RunError> {
+    let listener = Async::new_nonblocking(listener).map_err(RunError::System)?;
+    Ok(executor.spawn(listener::accept(listener, door, Rc::clone(spare))))
+}
+
+/// Tells the gateway what has become durable.
+async fn hear_of_storage(hub: Rc<Hub>, outcomes: Outcomes) {
+    while let Ok((ticket, outcome)) = outcomes.recv().await {
+        hub.handle(Event::Stored { ticket, outcome });
+        yield_now().await;
+    }
+}
+
+fn reload(hub: &Hub, read: &dyn Fn() -> Result<Config, String>) {
+    match read() {
+        Ok(config) => {
+            for key in hub.config().needs_restart(&config) {
+                log::warn!("{key} has changed; that takes effect at the next start");
+            }
+            log::set_max_level(config.log.level);
+            hub.configure(Rc::new(config));
+            log::info!("the configuration has been read again");
+        }
+        Err(error) => log::error!("the configuration stays as it is: {error}"),
+    }
+}
+
+/// Says goodbye to everybody, for [`STOP_WAIT`] at most.
+async fn stop(hub: &Hub, mut wishes: Wishes) -> Result<(), RunError> {
+    log::info!("stopping, {} phones are connected", hub.phones());
+    let farewell = async {
+        hub.shut_down().await;
+        Ok(())
+    };
+    let patience = async {
+        Timer::after(STOP_WAIT).await;
+        log::info!("{} phones have not closed", hub.phones());
+        Ok(())
+    };
+    let interruption = async {
+        while wishes.next().await != Wish::Stop {}
+        Err(RunError::Interrupted)
+    };
+    or(interruption, or(farewell, patience)).await
+}

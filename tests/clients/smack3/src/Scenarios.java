@@ -1,0 +1,350 @@
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.jivesoftware.smack.SmackConfiguration;
+import org.jivesoftware.smack.XMPPConnection;
+import org.jivesoftware.smack.XMPPException;
+import org.jivesoftware.smack.packet.Presence;
+import org.kxml2.io.KXmlParser;
+import org.xmlpull.mxp1.MXParser;
+import org.xmlpull.v1.XmlPullParserFactory;
+
+/**
+ * Runs scenarios against real servers, each with a server of its own, several at a time.
+ *
+ * <p>Arguments: a directory for the servers' data and logs, then names of scenarios; none means all. Prints
+ * {@code ok NAME} or {@code FAIL NAME: why} for each; the exit code is 1 if any failed.
+ *
+ * <p>"Nothing came" is never shown by waiting: another push is sent, and it has to be the next to arrive.
+ */
+public final class Scenarios {
+    private static final String TITLE = "Tür 🔔 <b>offen</b> &amp; \"zu\" '门铃'";
+    private static final String MESSAGE = " 第一行\n<second> & line\n\n\t👩‍👩‍👧 ]]> \"it's\" &lt; ";
+    private static final String URI = "http://nas.lan/?a=1&b='2'";
+
+    private interface Scenario {
+        void run(Gateway gateway) throws Exception;
+    }
+
+    private Scenarios() {
+    }
+
+    private static Map<String, Scenario> all() {
+        Map<String, Scenario> all = new LinkedHashMap<>();
+        // The longest first, as the others run beside it.
+        all.put("heartbeats", Scenarios::heartbeats);
+        all.put("registers-and-receives", Scenarios::registersAndReceives);
+        all.put("forbidden-characters", Scenarios::forbiddenCharacters);
+        all.put("credentials", Scenarios::credentials);
+        all.put("push-while-away", Scenarios::pushWhileAway);
+        all.put("server-stopped", gateway -> comesBack(gateway, gateway::stop, "system-shutdown"));
+        all.put("server-killed", gateway -> comesBack(gateway, gateway::kill, "SocketException"));
+        all.put("same-address-twice", Scenarios::sameAddressTwice);
+        all.put("two-logins-at-once", Scenarios::twoLoginsAtOnce);
+        all.put("two-devices", Scenarios::twoDevices);
+        all.put("alias-and-tags", Scenarios::aliasAndTags);
+        all.put("confirmation", Scenarios::confirmation);
+        return all;
+    }
+
+    /** Lone spaces keep a connection as it is: nothing is answered to them, and pushes still arrive. */
+    private static void heartbeats(Gateway gateway) throws Exception {
+        Phone phone = Phone.online(gateway.port());
+        // Smack's first heartbeat comes 15 s after connecting, whatever the interval.
+        long end = System.nanoTime() + 20_000_000_000L;
+        while (phone.sockets.heartbeats.get() < 3 && System.nanoTime() < end) {
+            Thread.sleep(100);
+        }
+        Check.equal("three heartbeats sent", true, phone.sockets.heartbeats.get() >= 3);
+        Check.arrived(phone, gateway.push(phone.user, "after silence"), "after silence");
+        Check.equal("still connected", true, phone.connection().isConnected());
+        phone.quit();
+    }
+
+    private static void registersAndReceives(Gateway gateway) throws Exception {
+        Phone phone = Phone.fresh(gateway.port());
+        phone.connect();
+        Check.equal("Smack's own parser", KXmlParser.class, parserOf(phone.connection()).getClass().getSuperclass());
+        phone.register();
+        phone.login();
+        phone.settle();
+        Check.equal("address", phone.user + "@push.lan/" + Phone.RESOURCE, phone.connection().getUser());
+        Phone other = Phone.online(gateway.port());
+
+        Gateway.Accepted broadcast = gateway.push("*", TITLE, MESSAGE, URI);
+        Check.equal("queued of a broadcast", 2, broadcast.queued());
+        Check.equal("sent of a broadcast", 2, broadcast.sent());
+        Phone.Notification wanted = new Phone.Notification(broadcast.id(), TITLE, MESSAGE, URI);
+        Check.equal("broadcast", wanted, phone.next());
+        Check.equal("broadcast to the other", wanted, other.next());
+
+        Gateway.Accepted single = gateway.push(phone.user, "", MESSAGE, "");
+        Check.equal("user push", new Phone.Notification(single.id(), "", MESSAGE, ""), phone.next());
+        gateway.pushByForm("N", phone.user, TITLE, MESSAGE, URI);
+        Phone.Notification byForm = phone.next();
+        Check.equal("form's push", new Phone.Notification(byForm.id(), TITLE, MESSAGE, URI), byForm);
+        gateway.pushByForm("Y", "", "to all", "", "");
+        Check.equal("form's broadcast", "to all", phone.next().title());
+        Check.equal("only the broadcasts reach the other", "to all", other.next().title());
+        phone.quit();
+        other.quit();
+    }
+
+    private static Object parserOf(XMPPConnection connection) throws ReflectiveOperationException {
+        var reader = XMPPConnection.class.getDeclaredField("packetReader");
+        reader.setAccessible(true);
+        var parser = reader.get(connection).getClass().getDeclaredField("parser");
+        parser.setAccessible(true);
+        return parser.get(reader.get(connection));
+    }
+
+    /** What XML cannot carry must not reach the phone's parser, whether the push is refused or mended. */
+    private static void forbiddenCharacters(Gateway gateway) throws Exception {
+        Phone phone = Phone.online(gateway.port());
+        if (gateway.accepts(phone.user, "bell \u0007", "null \0 escape \u001b noncharacter \uffff")) {
+            Phone.Notification mended = phone.next();
+            String text = mended.title() + mended.message();
+            Check.contains("mended text", "bell", text);
+            // This parser lets them pass; those of other clients end the stream.
+            boolean clean = text.chars().allMatch(c -> c >= ' ' && c < 0xfffe);
+            Check.equal("only characters of XML 1.0", true, clean);
+        }
+        Check.arrived(phone, gateway.push(phone.user, "next"), "next");
+        Check.equal("endings", 0, phone.endings.size());
+        phone.quit();
+    }
+
+    private static void credentials(Gateway gateway) throws Exception {
+        Phone phone = Phone.online(gateway.port());
+        Phone intruder = new Phone(gateway.port(), phone.user, Phone.uuid(), Phone.RESOURCE);
+        intruder.connect();
+        Check.contains("login with a wrong password", "401", refusal(intruder::login));
+        Check.contains("registration of a taken name", "409", refusal(intruder::register));
+        Phone stranger = Phone.fresh(gateway.port());
+        stranger.connect();
+        Check.contains("login of nobody", "401", refusal(stranger::login));
+
+        Phone again = new Phone(gateway.port(), phone.user, phone.password, "Other");
+        again.connect();
+        again.register();
+        again.login();
+        Check.arrived(phone, gateway.push(phone.user, "unharmed"), "unharmed");
+        phone.quit();
+        again.quit();
+    }
+
+    private interface Step {
+        void run() throws Exception;
+    }
+
+    private static String refusal(Step step) throws Exception {
+        try {
+            step.run();
+        } catch (XMPPException refused) {
+            return String.valueOf(refused);
+        }
+        throw new AssertionError("not refused");
+    }
+
+    private static void pushWhileAway(Gateway gateway) throws Exception {
+        Phone phone = Phone.online(gateway.port());
+        phone.quit();
+        Gateway.Accepted first = gateway.push(phone.user, "first");
+        Gateway.Accepted second = gateway.push("*", "second");
+        Check.equal("queued while away", 1, first.queued());
+        Check.equal("sent while away", 0, first.sent());
+        phone.comeOnline();
+        Check.arrived(phone, first, "first");
+        Check.arrived(phone, second, "second");
+        gateway.awaitState(first.id(), "acknowledged");
+        gateway.awaitState(second.id(), "acknowledged");
+        phone.quit();
+
+        phone.comeOnline();
+        Check.arrived(phone, gateway.push(phone.user, "third"), "third");
+        // Presence again must not bring them back either.
+        phone.send(new Presence(Presence.Type.available));
+        Check.arrived(phone, gateway.push(phone.user, "fourth"), "fourth");
+        phone.quit();
+    }
+
+    /** The server ends; the phone is told, comes back by itself and gets what was sent meanwhile. */
+    private static void comesBack(Gateway gateway, Step end, String reason) throws Exception {
+        Phone phone = Phone.online(gateway.port());
+        Gateway.Accepted before = gateway.push(phone.user, "before");
+        Check.arrived(phone, before, "before");
+        gateway.awaitState(before.id(), "acknowledged");
+        phone.reconnectEvery(1000);
+        end.run();
+        Check.contains("what the phone was told", reason, phone.nextEnding());
+        gateway.start();
+        Gateway.Accepted meanwhile = gateway.push(phone.user, "meanwhile");
+        Phone.Notification got = phone.next();
+        // A killed server may have lost the receipt: then the same notification comes again.
+        if (got.id().equals(before.id())) {
+            got = phone.next();
+        }
+        Check.equal("push after the restart", meanwhile.id(), got.id());
+        Check.arrived(phone, gateway.push("*", "after"), "after");
+        phone.quit();
+    }
+
+    private static void sameAddressTwice(Gateway gateway) throws Exception {
+        Phone old = Phone.online(gateway.port());
+        Phone young = new Phone(gateway.port(), old.user, old.password, Phone.RESOURCE);
+        young.comeOnline();
+        Check.contains("what the old one was told", "conflict", old.nextEnding());
+        Gateway.Accepted push = gateway.push(old.user, "to the new one");
+        Check.equal("queued", 1, push.queued());
+        Check.equal("sent", 1, push.sent());
+        Check.arrived(young, push, "to the new one");
+        Check.arrived(young, gateway.push("*", "still there"), "still there");
+        Check.equal("pushes at the old one", 0, old.inbox.size());
+        young.quit();
+    }
+
+    /** Two reconnection threads of one app log in at the same time, as they do after a network change. */
+    private static void twoLoginsAtOnce(Gateway gateway) throws Exception {
+        Phone first = Phone.fresh(gateway.port());
+        first.connect();
+        first.register();
+        Phone second = new Phone(gateway.port(), first.user, first.password, Phone.RESOURCE);
+        second.connect();
+        List<Phone> phones = List.of(first, second);
+        CyclicBarrier start = new CyclicBarrier(phones.size());
+        ExecutorService threads = Executors.newFixedThreadPool(phones.size());
+        try {
+            List<Callable<Void>> logins = new ArrayList<>();
+            for (Phone phone : phones) {
+                logins.add(() -> {
+                    start.await();
+                    phone.login();
+                    return null;
+                });
+            }
+            int loggedIn = 0;
+            for (Future<Void> login : threads.invokeAll(logins)) {
+                loggedIn += succeeded(login) ? 1 : 0;
+            }
+            Check.equal("one of them stays", true, loggedIn > 0);
+        } finally {
+            threads.shutdownNow();
+        }
+        Gateway.Accepted push = gateway.push(first.user, "once");
+        Check.equal("queued", 1, push.queued());
+        gateway.awaitState(push.id(), "acknowledged");
+        Check.equal("copies of one push", 1, first.inbox.size() + second.inbox.size());
+    }
+
+    /** Whether the login went through; the one that lost may see its connection closed on the way. */
+    private static boolean succeeded(Future<Void> login) throws InterruptedException {
+        try {
+            login.get();
+            return true;
+        } catch (java.util.concurrent.ExecutionException lost) {
+            return false;
+        }
+    }
+
+    private static void twoDevices(Gateway gateway) throws Exception {
+        Phone phone = Phone.online(gateway.port());
+        Phone tablet = new Phone(gateway.port(), phone.user, phone.password, "Tablet");
+        tablet.comeOnline();
+        Gateway.Accepted push = gateway.push(phone.user, "both");
+        Check.equal("queued", 2, push.queued());
+        Check.equal("sent", 2, push.sent());
+        Check.arrived(phone, push, "both");
+        Check.arrived(tablet, push, "both");
+        tablet.quit();
+        Gateway.Accepted later = gateway.push(phone.user, "later");
+        Check.arrived(phone, later, "later");
+        tablet.comeOnline();
+        Check.arrived(tablet, later, "later");
+        phone.quit();
+        tablet.quit();
+    }
+
+    private static void aliasAndTags(Gateway gateway) throws Exception {
+        Phone kitchen = Phone.online(gateway.port());
+        Phone garage = Phone.online(gateway.port());
+        kitchen.request(Phone.forkRequest("setalias", "<alias>kitchen</alias>"));
+        kitchen.request(Phone.forkRequest("settags", "<tags>house,upstairs</tags>"));
+        // One fork names the user, but it may only speak for itself.
+        garage.request(Phone.forkRequest("settags",
+                "<username>" + kitchen.user + "</username><tags>house,cold</tags>"));
+        Check.arrived(kitchen, gateway.push("alias:kitchen", "by alias"), "by alias");
+        Check.arrived(kitchen, gateway.push("tag:upstairs", "by tag"), "by tag");
+        Check.arrived(garage, gateway.push("tag:cold", "cold"), "cold");
+        Gateway.Accepted house = gateway.push("tag:house", "house");
+        Check.equal("queued of a tag", 2, house.queued());
+        Check.arrived(kitchen, house, "house");
+        Check.arrived(garage, house, "house");
+        gateway.stop();
+        gateway.start();
+        kitchen.comeOnline();
+        Check.arrived(kitchen, gateway.push("alias:kitchen", "after a restart"), "after a restart");
+        kitchen.quit();
+        garage.quit();
+    }
+
+    private static void confirmation(Gateway gateway) throws Exception {
+        Phone phone = Phone.online(gateway.port());
+        for (String fork : List.of("deliverconfirm", "receipt")) {
+            Gateway.Accepted push = gateway.push(phone.user, fork);
+            Check.arrived(phone, push, fork);
+            gateway.awaitState(push.id(), "acknowledged");
+            phone.send(Phone.forkRequest(fork, "<uuid>" + push.id() + "</uuid>"));
+            gateway.awaitState(push.id(), "confirmed");
+        }
+        phone.quit();
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        checkParser();
+        Phone.addProvider();
+        SmackConfiguration.setKeepAliveInterval(1000);
+        Path directory = Path.of(arguments[0]);
+        Map<String, Scenario> chosen = all();
+        if (arguments.length > 1) {
+            chosen.keySet().retainAll(List.of(arguments).subList(1, arguments.length));
+            Check.equal("scenarios of these names", arguments.length - 1, chosen.size());
+        }
+        ExecutorService threads = Executors.newFixedThreadPool(4);
+        List<Future<Boolean>> results = new ArrayList<>();
+        chosen.forEach((name, scenario) ->
+                results.add(threads.submit(() -> passes(name, scenario, directory.resolve(name)))));
+        boolean passed = true;
+        for (Future<Boolean> result : results) {
+            passed &= result.get();
+        }
+        // Smack's threads are not all daemons.
+        System.exit(passed ? 0 : 1);
+    }
+
+    /** These tests are worth nothing with another parser than a phone has. */
+    private static void checkParser() throws Exception {
+        Check.equal("parser behind Smack's name", KXmlParser.class, MXParser.class.getSuperclass());
+        Check.equal("parser of the factory", KXmlParser.class,
+                XmlPullParserFactory.newInstance().newPullParser().getClass());
+    }
+
+    private static boolean passes(String name, Scenario scenario, Path directory) throws IOException {
+        try (Gateway gateway = new Gateway(directory)) {
+            scenario.run(gateway);
+            System.out.println("ok " + name);
+            return true;
+        } catch (Exception | AssertionError why) {
+            System.out.println("FAIL " + name + ": " + why);
+            why.printStackTrace();
+            return false;
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! A lanpush process of a test's own, with its own data directory.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+
+use super::DEADLINE;
+
+/// What to run and where; dropping it removes the directory.
+pub(crate) struct Setup {
+    pub(crate) root: PathBuf,
+    program: PathBuf,
+    args: Vec<OsString>,
+    open_files: Option<u64>,
+}
+
+impl Setup {
+    /// The binary under test (`LANPUSH_BIN`, or the one cargo has built) over an empty directory.
+    pub(crate) fn new() -> Self {
+        let built = env!("CARGO_BIN_EXE_lanpush");
+        Self::of(std::env::var_os("LANPUSH_BIN").unwrap_or_else(|| built.into()))
+    }
+
+    /// A binary over an empty directory.
+    pub(crate) fn of(program: impl Into<PathBuf>) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("lanpush-test-{}-{number}", std::process::id());
+        let root = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(&root).unwrap();
+        Self {
+            root,
+            program: program.into(),
+            args: Vec::new(),
+            open_files: None,
+        }
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.root.join("data")
+    }
+
+    pub(crate) fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Runs with this configuration file.
+    pub(crate) fn config(self, text: &str) -> Self {
+        let file = self.write_config(text);
+        self.arg("--config").arg(file)
+    }
+
+    pub(crate) fn write_config(&self, text: &str) -> PathBuf {
+        let file = self.root.join("lanpush.toml");
+        fs::write(&file, text).unwrap();
+        file
+    }
+
+    /// Runs with this limit of open files.
+    pub(crate) fn open_files(mut self, limit: u64) -> Self {
+        self.open_files = Some(limit);
+        self
+    }
+
+    /// The command, with everything but `user`'s own arguments chosen so that tests do not collide.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = match self.open_files {
+            None => Command::new(&self.program),
+            Some(limit) => {
+                let mut shell = Command::new("sh");
+                let script = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
+                shell.arg("-c").arg(script).arg(&self.program);
+                shell
+            }
+        };
+        command
+            .args(["--xmpp", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .args(["--domain", "push.lan", "--data"])
+            .arg(self.data())
+            .args(&self.args)
+            .current_dir(&self.root)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts the server and waits until it is ready.
+    pub(crate) fn start(self) -> Server {
+        let mut child = self.command().spawn().unwrap();
+        let lines = lines_of(child.stdout.take().unwrap());
+        let log = collect(child.stderr.take().unwrap());
+        let mut server = Server {
+            setup: Some(self),
+            child,
+            lines,
+            log,
+            xmpp: ([0, 0, 0, 0], 0).into(),
+            http: ([0, 0, 0, 0], 0).into(),
+        };
+        server.xmpp = server.ready("ready xmpp ");
+        server.http = server.ready("ready http ");
+        server
+    }
+
+    /// Runs a command that is expected to end by itself: its exit code and what it wrote to stderr.
+    pub(crate) fn fail(&self) -> (Option<i32>, String) {
+        let mut child = self.command().spawn().unwrap();
+        let log = collect(child.stderr.take().unwrap());
+        let status = wait(&mut child);
+        (status.code(), log.whole())
+    }
+}
+
+impl Drop for Setup {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}
+
+/// A running server; dropping it kills it.
+pub(crate) struct Server {
+    setup: Option<Setup>,
+    child: Child,
+    lines: Receiver<String>,
+    log: Log,
+    pub(crate) xmpp: SocketAddr,
+    pub(crate) http: SocketAddr,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Setup::new().start()
+    }
+
+    fn ready(&mut self, prefix: &str) -> SocketAddr {
+        let line = match self.lines.recv_timeout(DEADLINE) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => panic!("not ready in time:\n{}", self.log.text()),
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = wait(&mut self.child);
+                panic!("ended before it was ready, {status}:\n{}", self.log.text())
+            }
+        };
+        line.strip_prefix(prefix)
+            .unwrap_or_else(|| panic!("want {prefix:?}, got {line:?}"))
+            .parse()
+            .unwrap()
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.setup().data()
+    }
+
+    pub(crate) fn setup(&self) -> &Setup {
+        self.setup.as_ref().unwrap()
+    }
+
+    /// What it has written to stderr so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Waits until it has written `text` to stderr.
+    pub(crate) fn wait_for_log(&self, text: &str) {
+        self.log.wait_for(text);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        wait(&mut self.child)
+    }
+
+    /// Stops it gracefully; its setup can start again.
+    pub(crate) fn stop(mut self) -> Setup {
+        self.signal(Signal::TERM);
+        let status = self.wait();
+        assert_eq!(status.code(), Some(0), "{}", self.log.text());
+        self.setup.take().unwrap()
+    }
+
+    /// Kills it with SIGKILL; its setup can start again.
+    pub(crate) fn kill(mut self) -> Setup {
+        self.signal(Signal::KILL);
+        self.wait();
+        self.setup.take().unwrap()
+    }
+
+    /// A figure of `/proc/PID/status` in kB, such as `VmRSS`.
+    pub(crate) fn status(&self, key: &str) -> usize {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(path).unwrap();
+        let line = status.lines().find(|line| line.starts_with(key)).unwrap();
+        let figure = line.split_whitespace().nth(1).unwrap();
+        figure.parse().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("---- log of the server:\n{}", self.log.text());
+        }
+    }
+}
+
+/// Waits for the end of a process.
+fn wait(child: &mut Child) -> ExitStatus {
+    let end = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).unwrap();
+    let mut polled = [PollFd::new(&end, PollFlags::IN)];
+    let limit = Timespec::try_from(DEADLINE).unwrap();
+    if poll(&mut polled, Some(&limit)).unwrap() == 0 {
+        let _ = child.kill();
+        panic!("the server did not end");
+    }
+    child.wait().unwrap()
+}
+
+fn lines_of(out: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(out).lines() {
+            if line.is_ok_and(|line| sender.send(line).is_err()) {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// What a process writes to stderr.
+struct Log {
+    text: Arc<Mutex<String>>,
+    lines: Receiver<String>,
+}
+
+fn collect(err: impl Read + Send + 'static) -> Log {
+    let text = Arc::new(Mutex::new(String::new()));
+    let (sender, lines) = channel();
+    let copy = Arc::clone(&text);
+    thread::spawn(move || {
+        for line in BufReader::new(err).lines().map_while(Result::ok) {
+            let mut text = copy.lock().unwrap();
+            text.push_str(&line);
+            text.push('\n');
+            let _ = sender.send(line);
+        }
+    });
+    Log { text, lines }
+}
+
+impl Log {
+    fn text(&self) -> String {
+        self.text.lock().unwrap().clone()
+    }
+
+    /// Everything, once the process has closed it.
+    fn whole(&self) -> String {
+        while self.lines.recv_timeout(DEADLINE).is_ok() {}
+        self.text()
+    }
+
+    fn wait_for(&self, text: &str) {
+        while !self.text().contains(text) {
+            if self.lines.recv_timeout(DEADLINE).is_err() {
+                panic!("the log does not say {text:?}:\n{}", self.text());
+            }
+        }
+    }
+}
+
+/// Whether a path exists with exactly these permission bits.
+pub(crate) fn has_mode(path: &Path, mode: u32) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o777 == mode)
+}

@@ -1,0 +1,109 @@
+//! `kill -9`: phones notice, and nothing that was promised is lost.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::sync::mpsc::channel;
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::harness::http;
+use crate::harness::phone::{Phone, RESOURCE};
+use crate::harness::server::Server;
+
+#[test]
+fn phones_see_a_reset_and_not_an_end() {
+    let server = Server::start();
+    let mut bound = Phone::online(server.xmpp, "sam");
+    let mut unbound = Phone::open(server.xmpp);
+    let mut fresh = Phone::connect(server.xmpp);
+    drop(server.kill());
+    for phone in [&mut bound, &mut unbound, &mut fresh] {
+        assert_eq!(phone.rest().unwrap_err().kind(), ErrorKind::ConnectionReset);
+    }
+}
+
+/// Both users get every push that was answered, each under one id however often it comes.
+#[test]
+fn every_answered_push_arrives_under_one_id() {
+    let mut server = Server::start();
+    drop(Phone::online(server.xmpp, "away"));
+    let mut seen = Seen::default();
+    let mut answered = BTreeMap::new();
+    for round in 0..5 {
+        let mut phone = Phone::online(server.xmpp, "here");
+        let address = server.http;
+        let (report, reports) = channel();
+        let sender = thread::spawn(move || {
+            for n in 0.. {
+                let message = format!("round {round}, message {n}");
+                let Ok(reply) = http::notify(address, &json!({ "to": "*", "message": message }))
+                else {
+                    return;
+                };
+                assert_eq!(reply.status / 100, 2, "{reply:?}");
+                let body: Value = serde_json::from_str(&reply.body).unwrap();
+                let id = body["id"].as_str().unwrap().to_owned();
+                if report.send((message, id)).is_err() {
+                    return;
+                }
+            }
+        });
+        // Some are confirmed, some only received, some under way, some in the middle of being stored.
+        for (n, (message, id)) in reports.iter().take(20 + 7 * round).enumerate() {
+            answered.insert(message, id);
+            if n % 2 == 0 {
+                let push = phone.push();
+                phone.confirm(&push);
+                seen.add("here", &push.message, &push.id);
+            }
+        }
+        let setup = server.kill();
+        answered.extend(reports);
+        sender.join().unwrap();
+        server = setup.start();
+    }
+    for user in ["here", "away"] {
+        let mut phone = Phone::open(server.xmpp);
+        phone.login(user, RESOURCE);
+        phone.available();
+        let missing = answered
+            .keys()
+            .filter(|message| !seen.has(user, message))
+            .count();
+        let mut found = 0;
+        while found < missing {
+            let push = phone.push();
+            phone.confirm(&push);
+            let new = seen.add(user, &push.message, &push.id);
+            found += usize::from(new && answered.contains_key(&push.message));
+        }
+    }
+    for ((user, message), id) in &seen.0 {
+        if let Some(answered) = answered.get(message) {
+            assert_eq!(id, answered, "{user}: {message}");
+        }
+    }
+}
+
+/// Who has got which message, and under which id.
+#[derive(Default)]
+struct Seen(BTreeMap<(String, String), String>);
+
+impl Seen {
+    fn has(&self, user: &str, message: &str) -> bool {
+        self.0.contains_key(&(user.to_owned(), message.to_owned()))
+    }
+
+    /// Whether it is the first time.
+    fn add(&mut self, user: &str, message: &str, id: &str) -> bool {
+        let key = (user.to_owned(), message.to_owned());
+        match self.0.insert(key, id.to_owned()) {
+            None => true,
+            Some(before) => {
+                assert_eq!(before, id, "{user} got {message:?} again with a new id");
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The real binary over real sockets: what phones and senders see of it, and what the hostile ones get.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod crash;
+mod hostile;
+mod phones;
+mod start;

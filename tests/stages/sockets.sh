@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# sockets   a release build, and every cargo test that runs the binary
+# shellcheck source=tests/steps.sh
+. tests/steps.sh
+# shellcheck source=tests/targets.sh
+. tests/targets.sh
+
+need_binary
+mapfile -t chosen < <(test_targets with-binary)
+((${#chosen[@]} > 0)) || give_up "no test target runs the binary"
+try "cargo tests" 900 cargo test --locked --no-fail-fast "${chosen[@]}"

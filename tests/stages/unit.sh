@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# unit      formatting, lints, documentation, and every cargo test that does not run the binary
+# shellcheck source=tests/steps.sh
+. tests/steps.sh
+# shellcheck source=tests/targets.sh
+. tests/targets.sh
+
+need_component rustfmt fmt
+need_component clippy clippy
+
+mapfile -t chosen < <(test_targets without-binary)
+try formatting 60 cargo fmt --check
+try lints 600 cargo clippy --locked --all-targets -- -D warnings
+try documentation 300 env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+try "cargo tests" 900 cargo test --locked --no-fail-fast --lib --bins "${chosen[@]}"
+try "examples in docs" 300 cargo test --locked --doc
