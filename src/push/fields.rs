@@ -3,10 +3,11 @@
 
 use std::fmt;
 
+use super::head::{Head, Over, Reach, Series};
 use super::notification::{
     DeliveryState, Extras, Link, Notification, NotificationId, Priority, Target,
 };
-use super::store::{Account, Delivery, Device, DeviceId};
+use super::store::{Account, Delivery, Device, DeviceId, Subscription};
 use crate::limits;
 
 /// The named field cannot be stored: it is longer than the form holds, or a name that cannot be one.
@@ -33,7 +34,7 @@ pub(super) fn of_account(account: &Account) -> Result<Vec<u8>, Unstorable> {
     put_texts(&account.tags, "tags", &mut out)?;
     out.extend(account.created.to_be_bytes());
     out.extend(account.updated.to_be_bytes());
-    put_texts(&account.topics, "topics", &mut out)?;
+    of_subscriptions(&account.subscriptions, &mut out)?;
     Ok(out)
 }
 
@@ -48,9 +49,30 @@ pub(super) fn account(mut fields: Fields<'_>) -> Option<Account> {
         tags: fields.texts()?,
         created: fields.number()?,
         updated: fields.number()?,
-        topics: fields.since(2, Fields::texts)?,
+        subscriptions: fields.since(2, subscriptions)?,
     };
     fields.end(account)
+}
+
+fn of_subscriptions(all: &[Subscription], out: &mut Vec<u8>) -> Result<(), Unstorable> {
+    let count = u16::try_from(all.len()).map_err(|_| Unstorable("subscriptions"))?;
+    out.extend(count.to_be_bytes());
+    all.iter().try_for_each(|one| {
+        // No device has the number 0.
+        out.extend(one.device.map_or(0, |device| device.0).to_be_bytes());
+        put_text(&one.topic, "topic", out)
+    })
+}
+
+fn subscriptions(fields: &mut Fields<'_>) -> Option<Vec<Subscription>> {
+    let count = u16::from_be_bytes(fields.array()?);
+    let one = |_| {
+        let device = fields.short()?;
+        let topic = fields.text()?;
+        let device = (device != 0).then_some(DeviceId(device));
+        Some(Subscription { topic, device })
+    };
+    (0..count).map(one).collect()
 }
 
 /// The fields of a device; its id is in the key.
@@ -67,7 +89,7 @@ pub(super) fn of_device(device: &Device) -> Result<Vec<u8>, Unstorable> {
     out.push(u8::from(resource.is_some()));
     put_text(resource.unwrap_or_default(), "resource", &mut out)?;
     out.extend(device.last_seen.to_be_bytes());
-    put_texts(&device.topics, "topics", &mut out)?;
+    out.push(u8::from(device.withdraws));
     Ok(out)
 }
 
@@ -80,7 +102,7 @@ pub(super) fn device(id: DeviceId, mut fields: Fields<'_>) -> Option<Device> {
         account,
         resource: (given != 0).then_some(resource),
         last_seen: fields.number()?,
-        topics: fields.since(2, Fields::texts)?,
+        withdraws: fields.since(2, Fields::byte)? != 0,
     };
     fields.end(device)
 }
@@ -108,6 +130,8 @@ pub(super) fn of_body(notification: &Notification) -> Result<Vec<u8>, Unstorable
     out.extend(extras.ttl.to_be_bytes());
     out.extend(extras.deliver_at.to_be_bytes());
     put_text(&extras.sender, "sender", &mut out)?;
+    let withdraws = extras.withdraws.map_or(0, |id| id.0);
+    out.extend(withdraws.to_be_bytes());
     Ok(out)
 }
 
@@ -141,7 +165,58 @@ fn extras(fields: &mut Fields<'_>) -> Option<Extras> {
         ttl: fields.short()?,
         deliver_at: fields.number()?,
         sender: fields.text()?,
+        withdraws: Some(u128::from_be_bytes(fields.array()?))
+            .filter(|id| *id != 0)
+            .map(NotificationId),
     })
+}
+
+/// The fields of a notification's head; its id is in the key.
+pub(super) fn of_head(head: &Head) -> Vec<u8> {
+    let mut out = vec![head.priority.number(), head.reach as u8];
+    for number in [head.size, head.ttl, head.deliver_at] {
+        out.extend(number.to_be_bytes());
+    }
+    out.push(u8::from(head.fired));
+    out.extend(head.begun.to_be_bytes());
+    out.extend(head.series.map_or(0, |series| series.0).to_be_bytes());
+    let over = head.over.map_or((0, 0), |over| (over.state as u8, over.at));
+    out.push(over.0);
+    out.extend(over.1.to_be_bytes());
+    out
+}
+
+/// The head they make, or `None` if they are damaged.
+pub(super) fn head(id: NotificationId, mut fields: Fields<'_>) -> Option<Head> {
+    if fields.version < 2 {
+        return fields.end(Head::new(id));
+    }
+    let head = Head {
+        id,
+        priority: Priority::new(fields.byte()?)?,
+        reach: Reach::from_byte(fields.byte()?)?,
+        size: fields.short()?,
+        ttl: fields.short()?,
+        deliver_at: fields.short()?,
+        fired: fields.byte()? != 0,
+        begun: fields.short()?,
+        series: Some(fields.number()?)
+            .filter(|series| *series != 0)
+            .map(Series),
+        over: over(fields.byte()?, fields.short()?)?,
+    };
+    fields.end(head)
+}
+
+/// How it ended, or that it has not; `None` if it cannot have.
+fn over(state: u8, at: u32) -> Option<Option<Over>> {
+    match DeliveryState::from_byte(state)? {
+        DeliveryState::Queued => Some(None),
+        state @ (DeliveryState::Expired | DeliveryState::Withdrawn) => {
+            Some(Some(Over { state, at }))
+        }
+        _ => None,
+    }
 }
 
 fn target_kind(target: &Target) -> u8 {
@@ -172,7 +247,10 @@ fn target_of(kind: u8, text: String) -> Option<Target> {
         3 => Target::Tags(text.parse().ok()?),
         4 => {
             let (user, resource) = text.split_once('/')?;
-            Target::Device { user: user.to_owned(), resource: resource.to_owned() }
+            Target::Device {
+                user: user.to_owned(),
+                resource: resource.to_owned(),
+            }
         }
         5 => Target::Topic(text),
         _ => return None,
@@ -222,7 +300,9 @@ fn put_texts<T: AsRef<str>>(
     out: &mut Vec<u8>,
 ) -> Result<(), Unstorable> {
     out.push(u8::try_from(texts.len()).map_err(|_| Unstorable(field))?);
-    texts.iter().try_for_each(|text| put_text(text.as_ref(), field, out))
+    texts
+        .iter()
+        .try_for_each(|text| put_text(text.as_ref(), field, out))
 }
 
 /// What is left of a payload. `None` from any of its functions means damage.
@@ -233,7 +313,10 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     pub(super) fn new(payload: &'a [u8], version: u8) -> Self {
-        Self { rest: payload, version }
+        Self {
+            rest: payload,
+            version,
+        }
     }
 
     /// A field that a version has added; what was written before has the default.
@@ -242,7 +325,11 @@ impl<'a> Fields<'a> {
         version: u8,
         read: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<T> {
-        if self.version < version { Some(T::default()) } else { read(self) }
+        if self.version < version {
+            Some(T::default())
+        } else {
+            read(self)
+        }
     }
 
     fn texts(&mut self) -> Option<Vec<String>> {

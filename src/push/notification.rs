@@ -102,6 +102,8 @@ pub struct Extras {
     pub deliver_at: u64,
     /// Name of the token it was sent with; may be empty.
     pub sender: String,
+    /// The earlier notification it takes back on devices that have it. Only the server sets this.
+    pub withdraws: Option<NotificationId>,
 }
 
 /// A link with what it says.
@@ -128,6 +130,36 @@ impl Priority {
     #[must_use]
     pub fn number(self) -> u8 {
         self.0
+    }
+}
+
+impl Notification {
+    /// Bytes of what the sender wrote.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let Extras {
+            image,
+            tags,
+            actions,
+            sequence,
+            sender,
+            ..
+        } = &self.extras;
+        let texts = [
+            &self.title,
+            &self.message,
+            &self.uri,
+            image,
+            sequence,
+            sender,
+        ];
+        let links = actions.iter().flat_map(|link| [&link.label, &link.uri]);
+        texts
+            .into_iter()
+            .chain(tags)
+            .chain(links)
+            .map(String::len)
+            .sum()
     }
 }
 
@@ -199,14 +231,20 @@ impl FromStr for Target {
             rest.parse().map(Self::Tags).map_err(|_| NotATarget)
         } else if let Some((user, resource)) = text.split_once('/') {
             let user = label(user)?.to_lowercase();
-            Ok(Self::Device { user, resource: label(resource)? })
+            Ok(Self::Device {
+                user,
+                resource: label(resource)?,
+            })
         } else {
             label(text).map(|user| Self::User(user.to_lowercase()))
         }
     }
 }
 
-/// How far one device has got with one notification. Later states are never left for earlier ones.
+/// How far one device has got with one notification.
+///
+/// Queued and sent are on the way, all others final: they are never left, but that what was acknowledged may
+/// still be confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum DeliveryState {
@@ -247,15 +285,13 @@ impl DeliveryState {
     /// The state a stored byte means.
     #[must_use]
     pub fn from_byte(byte: u8) -> Option<Self> {
-        [
-            Self::Queued,
-            Self::Sent,
-            Self::Acknowledged,
-            Self::Confirmed,
-            Self::Dropped,
-        ]
-        .into_iter()
-        .find(|state| *state as u8 == byte)
+        Self::ALL.into_iter().find(|state| *state as u8 == byte)
+    }
+
+    /// Whether a device may go from this state to `next`.
+    #[must_use]
+    pub fn may_become(self, next: Self) -> bool {
+        self.is_waiting() && next > self || (self, next) == (Self::Acknowledged, Self::Confirmed)
     }
 
     /// Whether the device still has to get it.
@@ -322,13 +358,21 @@ mod tests {
             (" Sam ", Target::User("sam".into())),
             ("alias:Kitchen", Target::Alias("Kitchen".into())),
             ("topic:doors", Target::Topic("doors".into())),
-            ("Sam/Phone 1", Target::Device { user: "sam".into(), resource: "Phone 1".into() }),
+            (
+                "Sam/Phone 1",
+                Target::Device {
+                    user: "sam".into(),
+                    resource: "Phone 1".into(),
+                },
+            ),
             ("tag:office", Target::Tags("office".parse().unwrap())),
             ("tag: a & !b", Target::Tags("a & !b".parse().unwrap())),
         ] {
             assert_eq!(text.parse(), Ok(target));
         }
-        for nobody in ["", "  ", "alias:", "topic: ", "tag: ", "tag:&", "sam/", "/phone"] {
+        for nobody in [
+            "", "  ", "alias:", "topic: ", "tag: ", "tag:&", "sam/", "/phone",
+        ] {
             assert_eq!(nobody.parse::<Target>(), Err(NotATarget));
         }
         assert_eq!("tag:a b".parse::<Target>().unwrap().to_string(), "tag:a b");

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | 1 account | name and 0, or 255 and SHA-1 of a long name; part | number of parts, a piece of the fields |
 //! | 2 device | id | fields |
-//! | 3 notification | id | none: it exists |
+//! | 3 notification | id | fields of its head |
 //! | 4 delivery | notification, device | state, time |
 //! | 5 body | notification, part | number of parts, a piece of the fields |
 //!
@@ -21,6 +21,7 @@ use std::fmt;
 use sha1::{Digest, Sha1};
 
 use super::fields::{self, Fields};
+use super::head::Head;
 use super::notification::{Notification, NotificationId};
 use super::store::{Account, Change, DeviceId, Row};
 use crate::limits;
@@ -32,7 +33,7 @@ pub use super::fields::Unstorable;
 /// | version | what it added |
 /// |---|---|
 /// | 1 | accounts, devices, notifications, deliveries |
-/// | 2 | topics of accounts and devices, extras of notifications, the time of each state of a delivery |
+/// | 2 | subscriptions of accounts, what a device's app can do, heads and extras of notifications, the time of each state of a delivery |
 pub const VERSION: u8 = 2;
 /// First key [`Loader`] has no use for: bodies lie behind it.
 pub const END_OF_LOADED: [u8; 1] = [BODY];
@@ -125,10 +126,11 @@ pub fn writes(change: &Change, into: &mut Vec<Write>) -> Result<(), Unstorable> 
         Change::PutDevice(device) => put(device_key(device.id), &fields::of_device(device)?, into),
         Change::DeleteDevice(id) => into.push(Write::Delete(device_key(*id))),
         Change::PutNotification(notification) => {
-            put(notification_key(NOTIFICATION, notification.id), &[], into);
+            put_head(&Head::of(notification), into);
             let prefix = notification_key(BODY, notification.id);
             put_parts(prefix, &fields::of_body(notification)?, into)?;
         }
+        Change::PutHead(head) => put_head(head, into),
         Change::DeleteNotification(id) => {
             into.push(Write::Delete(notification_key(NOTIFICATION, *id)));
             into.push(Write::DeletePrefix(notification_key(DELIVERY, *id)));
@@ -253,6 +255,11 @@ fn put(key: Vec<u8>, payload: &[u8], into: &mut Vec<Write>) {
     value.extend(payload);
     value.extend(checksum(&key, &value));
     into.push(Write::Put { key, value });
+}
+
+fn put_head(head: &Head, into: &mut Vec<Write>) {
+    let key = notification_key(NOTIFICATION, head.id);
+    put(key, &fields::of_head(head), into);
 }
 
 fn put_parts(prefix: Vec<u8>, fields: &[u8], into: &mut Vec<Write>) -> Result<(), Unstorable> {
@@ -381,7 +388,7 @@ fn single_row(key: &[u8], value: &[u8]) -> Result<Row, Fault> {
         }),
         [NOTIFICATION, id @ ..] => id.try_into().ok().and_then(|id| {
             let id = NotificationId(u128::from_be_bytes(id));
-            fields.end(Row::Notification(id))
+            fields::head(id, fields).map(Row::Notification)
         }),
         [DELIVERY, rest @ ..] => rest.split_last_chunk::<4>().and_then(|(id, device)| {
             let id = NotificationId(u128::from_be_bytes(id.try_into().ok()?));
@@ -399,8 +406,9 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
-    use crate::push::notification::{DeliveryState, Target};
-    use crate::push::store::{Delivery, Device};
+    use crate::push::head::Over;
+    use crate::push::notification::{DeliveryState, Extras, Link, Priority, Target};
+    use crate::push::store::{Delivery, Device, Subscription};
 
     type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
     type Read = Vec<Result<Row, BadRecord>>;
@@ -451,6 +459,16 @@ mod tests {
             tags: vec!["office".into(), String::new()],
             created: 1_700_000_000,
             updated: u64::MAX,
+            subscriptions: vec![
+                Subscription {
+                    topic: "doors".into(),
+                    device: None,
+                },
+                Subscription {
+                    topic: "t".repeat(limits::LABEL),
+                    device: Some(DeviceId(7)),
+                },
+            ],
         }
     }
 
@@ -463,6 +481,13 @@ mod tests {
             email: "e".repeat(limits::REGISTERED_FIELD),
             alias: "a".repeat(limits::LABEL),
             tags: vec!["t".repeat(limits::LABEL); limits::TAGS],
+            subscriptions: vec![
+                Subscription {
+                    topic: "t".repeat(limits::LABEL),
+                    device: Some(DeviceId(7)),
+                };
+                limits::SUBSCRIPTIONS
+            ],
             ..sam()
         }
     }
@@ -470,10 +495,25 @@ mod tests {
     fn push(message: &str) -> Notification {
         Notification {
             id: NotificationId(0x0102_0304),
-            target: Target::Tag("office".into()),
+            target: Target::Tags("office & !night".parse().unwrap()),
             title: "Door".into(),
             message: message.into(),
             uri: "http://door.lan/?a=1&b=2".into(),
+            extras: Extras {
+                image: "http://door.lan/door.png".into(),
+                priority: Priority::new(5).unwrap(),
+                tags: vec!["door".into(), String::new()],
+                actions: vec![Link {
+                    label: "Open".into(),
+                    uri: "http://door.lan/open".into(),
+                }],
+                silent: true,
+                sequence: "door".into(),
+                ttl: 60,
+                deliver_at: 1_800_000_000,
+                sender: "bell".into(),
+                withdraws: Some(NotificationId(9)),
+            },
         }
     }
 
@@ -482,7 +522,38 @@ mod tests {
             target: Target::User("u".repeat(limits::JID_PART)),
             title: "t".repeat(limits::TITLE),
             uri: "u".repeat(limits::URI),
+            extras: longest_extras(),
             ..push(&"m".repeat(limits::MESSAGE))
+        }
+    }
+
+    fn longest_extras() -> Extras {
+        let link = Link {
+            label: "l".repeat(limits::LABEL),
+            uri: "u".repeat(limits::URI),
+        };
+        Extras {
+            image: "i".repeat(limits::URI),
+            tags: vec!["t".repeat(limits::LABEL); limits::TAGS],
+            actions: vec![link; limits::ACTIONS],
+            sequence: "s".repeat(limits::LABEL),
+            sender: "s".repeat(limits::LABEL),
+            ttl: u32::MAX,
+            deliver_at: u64::MAX,
+            ..Extras::default()
+        }
+    }
+
+    /// A head of which nothing is as it is by default.
+    fn head() -> Head {
+        Head {
+            fired: true,
+            begun: 1_700_000_000,
+            over: Some(Over {
+                state: DeliveryState::Withdrawn,
+                at: 1_700_000_001,
+            }),
+            ..Head::of(&push("hi"))
         }
     }
 
@@ -492,6 +563,7 @@ mod tests {
             account: "sam".into(),
             resource,
             last_seen: 3,
+            withdraws: true,
         }
     }
 
@@ -501,6 +573,9 @@ mod tests {
             device: DeviceId(u32::MAX),
             state,
             at: 1_700_000_001,
+            queued: 1_700_000_000,
+            sent: u32::MAX,
+            acknowledged: 7,
         }
     }
 
@@ -508,6 +583,7 @@ mod tests {
         vec![
             ("account", Change::PutAccount(sam())),
             ("longest account", Change::PutAccount(longest_account())),
+            ("head", Change::PutHead(head())),
             ("device", Change::PutDevice(phone(Some("Android".into())))),
             ("device without resource", Change::PutDevice(phone(None))),
             (
@@ -541,7 +617,7 @@ mod tests {
             let rows = rows_of(&Change::PutDevice(device.clone()));
             assert_eq!(load(&rows), [Ok(Row::Device(device))]);
         }
-        for state in (0..=4).map(|byte| DeliveryState::from_byte(byte).unwrap()) {
+        for state in DeliveryState::ALL {
             let rows = rows_of(&Change::PutDelivery(receipt(state)));
             assert_eq!(load(&rows), [Ok(Row::Delivery(receipt(state)))]);
         }
@@ -563,7 +639,10 @@ mod tests {
         }));
         for notification in cases {
             let rows = rows_of(&Change::PutNotification(notification.clone()));
-            assert_eq!(load(&rows), [Ok(Row::Notification(notification.id))]);
+            assert_eq!(
+                load(&rows),
+                [Ok(Row::Notification(Head::of(&notification)))]
+            );
             assert_eq!(body(&rows, notification.id), Some(Ok(notification)));
         }
         assert_eq!(body(&Rows::new(), NotificationId(1)), None);
@@ -587,7 +666,7 @@ mod tests {
             })));
         }
         let ids = [1, 1 << 8, 1 << 80, u128::MAX].map(NotificationId);
-        want.extend(ids.map(|id| Ok(Row::Notification(id))));
+        want.extend(ids.map(|id| Ok(Row::Notification(Head { id, ..head() }))));
         for notification in ids {
             for device in [1, 300].map(DeviceId) {
                 let delivery = Delivery {
@@ -602,7 +681,7 @@ mod tests {
             let change = match row.clone().unwrap() {
                 Row::Account(account) => Change::PutAccount(account),
                 Row::Device(device) => Change::PutDevice(device),
-                Row::Notification(id) => Change::PutNotification(Notification { id, ..push("") }),
+                Row::Notification(head) => Change::PutHead(head),
                 Row::Delivery(delivery) => Change::PutDelivery(delivery),
             };
             apply(&mut rows, &change);
@@ -659,13 +738,13 @@ mod tests {
     /// Every way of reading `rows` gives this fault; nothing of them is taken for a record.
     fn assert_bad(rows: &Rows, fault: Fault, case: &str) {
         let mut found: Vec<_> = load(rows);
-        // A header without a body is whole; the body is what is looked at.
+        // A head without a body is whole; the body is what is looked at.
         found.retain(|row| !matches!(row, Ok(Row::Notification(_))));
         for name in ["ann", "sam", &"n".repeat(limits::JID_PART)] {
             found.extend(by_name(rows, name).map(|read| read.map(Row::Account)));
         }
         let read = body(rows, push("").id);
-        found.extend(read.map(|read| read.map(|read| Row::Notification(read.id))));
+        found.extend(read.map(|read| read.map(|read| Row::Notification(Head::of(&read)))));
         assert!(!found.is_empty(), "{case}: not seen");
         for row in found {
             assert_eq!(row.map_err(|bad| bad.fault), Err(fault), "{case}");
@@ -875,7 +954,7 @@ mod tests {
             Case {
                 name: "unknown state",
                 key: delivery.clone(),
-                payload: vec![5, 0, 0, 0, 0, 0, 0, 0, 0],
+                payload: [&[7][..], &[0; 20]].concat(),
             },
             Case {
                 name: "short delivery",
@@ -900,7 +979,7 @@ mod tests {
         for (name, change) in samples() {
             let mut rows = rows_of(&change);
             for (key, value) in &mut rows {
-                value[0] = 2;
+                value[0] = VERSION + 1;
                 let end = value.len() - 4;
                 let crc = checksum(key, &value[..end]);
                 value[end..].copy_from_slice(&crc);
@@ -913,13 +992,13 @@ mod tests {
         let read = load(rows);
         assert_eq!(read.len(), 1, "{name}");
         let bad = read[0].clone().unwrap_err();
-        assert_eq!(bad.fault, Fault::Newer(2), "{name}");
+        assert_eq!(bad.fault, Fault::Newer(VERSION + 1), "{name}");
         assert!(
             bad.to_string().ends_with("newer than this program"),
             "{bad}"
         );
         if let Some(read) = body(rows, push("").id) {
-            assert_eq!(read.unwrap_err().fault, Fault::Newer(2), "{name}");
+            assert_eq!(read.unwrap_err().fault, Fault::Newer(VERSION + 1), "{name}");
         }
     }
 

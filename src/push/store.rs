@@ -8,6 +8,7 @@
 
 use std::fmt;
 
+use super::head::Head;
 use super::notification::{DeliveryState, Notification, NotificationId};
 
 /// An account as stored: credentials and what the user or an administrator said about it.
@@ -25,12 +26,21 @@ pub struct Account {
     pub alias: String,
     /// Words by which senders may address groups.
     pub tags: Vec<String>,
-    /// Topics all of the user's devices have subscribed to.
-    pub topics: Vec<String>,
+    /// Topics the user's devices get.
+    pub subscriptions: Vec<Subscription>,
     /// Seconds since 1970.
     pub created: u64,
     /// Seconds since 1970 of the last change of this record.
     pub updated: u64,
+}
+
+/// A topic somebody wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its name.
+    pub topic: String,
+    /// The only device that gets it, or `None` if all of the user's do.
+    pub device: Option<DeviceId>,
 }
 
 /// Number of a device, given once and never used again.
@@ -49,8 +59,8 @@ pub struct Device {
     pub resource: Option<String>,
     /// Seconds since 1970 when it was last available.
     pub last_seen: u64,
-    /// Topics this device has subscribed to, besides those of its user.
-    pub topics: Vec<String>,
+    /// Whether its app is known to take back what a silent push withdraws.
+    pub withdraws: bool,
 }
 
 /// How far one device has got with one notification.
@@ -83,8 +93,10 @@ pub enum Change {
     PutDevice(Device),
     /// Removes a device; its deliveries are removed by changes of their own.
     DeleteDevice(DeviceId),
-    /// Adds a notification's body.
+    /// Adds a notification: its body, and the head that [`Head::of`] makes of it.
     PutNotification(Notification),
+    /// Replaces the head of a notification.
+    PutHead(Head),
     /// Removes a notification's body and all its deliveries.
     DeleteNotification(NotificationId),
     /// Adds or replaces a delivery.
@@ -131,8 +143,8 @@ pub enum Row {
     Account(Account),
     /// A device.
     Device(Device),
-    /// A notification exists; its body stays on disk.
-    Notification(NotificationId),
+    /// A notification; its body stays on disk.
+    Notification(Head),
     /// A delivery.
     Delivery(Delivery),
 }

@@ -84,6 +84,7 @@ const TABLE: &[&[Route]] = &[
     feature::disco::ROUTES,
     feature::confirm::ROUTES,
     feature::labels::ROUTES,
+    feature::topics::ROUTES,
 ];
 
 /// Finds the feature for an IQ request and lets it answer.

@@ -7,7 +7,7 @@ use super::connection::Waits;
 use super::fake::{FakeDesk, NOW, Stream, notification, session, user};
 use super::{Desk, Peer, serve_within};
 use crate::limits;
-use crate::push::notification::{DeliveryState, Target};
+use crate::push::notification::{DeliveryState, Extras, Target};
 use crate::push::{Draft, Refusal, Request};
 
 const LOOPBACK: Peer = Peer::Address(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
@@ -80,6 +80,7 @@ fn draft(target: Target, title: &str, message: &str, uri: &str) -> Draft {
         title,
         message,
         uri,
+        extras: Extras::default(),
     }
 }
 
@@ -878,7 +879,7 @@ fn pushes_arrive_as_they_were_sent() {
         (
             "lines",
             form("/", "broadcast=3&who=office&title=T&message=a%0D%0Ab"),
-            draft(Target::Tag("office".into()), "T", "a\nb", ""),
+            draft(Target::Tags("office".parse().unwrap()), "T", "a\nb", ""),
         ),
         (
             "JSON",

@@ -263,6 +263,7 @@ impl Stage {
                     title: field("title"),
                     message: field("message"),
                     uri: field("uri"),
+                    extras: lanpush::push::notification::Extras::default(),
                 };
                 (label, Request::Notify(draft))
             }
@@ -310,6 +311,11 @@ impl Stage {
             None => "no answer yet".to_owned(),
             Some(Ok(Done::Changed)) => "done".to_owned(),
             Some(Ok(Done::Accepted { queued, sent, .. })) => format!("queued {queued} sent {sent}"),
+            Some(Ok(Done::Scheduled { .. })) => "scheduled".to_owned(),
+            Some(Ok(Done::Withdrawn { spared, told })) => format!("spared {spared} told {told}"),
+            Some(Ok(Done::Settled { reached, devices })) => {
+                format!("reached {reached} of {devices}")
+            }
             Some(Err(refusal)) => format!("refused: {} ({refusal})", reason(&refusal)),
         };
         Err(format!("what came: {came}"))
@@ -331,6 +337,7 @@ fn fulfils(answer: Option<&Answer>, expect: &Expect) -> bool {
 fn reason(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Unknown(_) => "unknown",
+        Refusal::NoNotification => "no notification",
         Refusal::TooLong { .. } => "too long",
         Refusal::Invalid { .. } => "invalid",
         Refusal::Taken => "taken",

@@ -28,7 +28,7 @@ pub(crate) fn check(stage: &mut Stage, sight: &Sight) -> Result<(), String> {
         }
         Sight::Session(jid, facts) => {
             let now = stage.now;
-            let sessions = stage.gateway()?.sessions(ALL, now);
+            let sessions = stage.gateway()?.sessions(0, ALL, now);
             let mut same = sessions
                 .into_iter()
                 .filter(|session| format!("{}/{}", session.user, session.resource) == *jid);
@@ -69,7 +69,7 @@ fn push(stage: &mut Stage, label: &str, states: Option<&Settings>) -> Result<(),
         .get(label)
         .ok_or_else(|| format!("nothing has been called {{{label}}} so far"))?
         .to_owned();
-    let notifications = stage.gateway()?.notifications(ALL, ALL);
+    let notifications = stage.gateway()?.notifications(0, ALL, ALL);
     let notifications = notifications.map_err(|error| error.to_string())?;
     let view = notifications
         .into_iter()
