@@ -4,8 +4,8 @@ use super::commits::{Ended, Then, Waiter};
 use super::domain::{Domain, Effect};
 use super::event::{AskId, Done, Draft, Refusal};
 use super::head::Head;
-use super::ledger::{Receipt, short};
 use super::notification::{Extras, Link, Notification, NotificationId};
+use super::receipt::{Receipt, short};
 use super::store::{Change, DeviceId};
 use crate::limits;
 use crate::time::Now;
@@ -158,7 +158,7 @@ fn is_ahead(deliver_at: u64, now: Now) -> bool {
 /// A draft as it is kept: without what XML cannot carry.
 fn written(draft: Draft, id: NotificationId) -> Notification {
     let clean = |text: &str| xml_text(text).into_owned();
-    let extras = draft.extras;
+    let extras = *draft.extras;
     let link = |link: &Link| Link {
         label: clean(&link.label),
         uri: clean(&link.uri),

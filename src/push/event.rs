@@ -156,7 +156,7 @@ pub struct Draft {
     /// What a tap opens, may be empty.
     pub uri: String,
     /// What else the sender wants.
-    pub extras: Extras,
+    pub extras: Box<Extras>,
 }
 
 /// What the edge has to do now.

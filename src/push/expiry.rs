@@ -4,8 +4,8 @@
 use super::accept::trusted_second;
 use super::domain::Domain;
 use super::head::{Head, Over};
-use super::ledger::short;
 use super::notification::{DeliveryState, NotificationId};
+use super::receipt::short;
 use super::store::{Change, DeviceId};
 use super::timetable::Due;
 use crate::time::{Instant, Now};

@@ -8,6 +8,7 @@ use super::notification::{
     DeliveryState, Extras, Link, Notification, NotificationId, Priority, Target,
 };
 use super::store::{Account, Delivery, Device, DeviceId, Subscription};
+use super::tag_expression::TagExpression;
 use crate::limits;
 
 /// The named field cannot be stored: it is longer than the form holds, or a name that cannot be one.
@@ -141,7 +142,7 @@ pub(super) fn body(id: NotificationId, mut fields: Fields<'_>) -> Option<Notific
     let target = fields.text()?;
     let notification = Notification {
         id,
-        target: target_of(kind, target)?,
+        target: target_of(kind, target, fields.version)?,
         title: fields.text()?,
         message: fields.text()?,
         uri: fields.text()?,
@@ -239,11 +240,13 @@ fn target_text(target: &Target) -> String {
     }
 }
 
-fn target_of(kind: u8, text: String) -> Option<Target> {
+fn target_of(kind: u8, text: String, version: u8) -> Option<Target> {
     Some(match kind {
         0 => Target::Everyone,
         1 => Target::User(text),
         2 => Target::Alias(text),
+        // A version without conditions had one tag, whatever was in it.
+        3 if version < 2 => Target::Tags(TagExpression::exactly(&text)),
         3 => Target::Tags(text.parse().ok()?),
         4 => {
             let (user, resource) = text.split_once('/')?;

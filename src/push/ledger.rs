@@ -4,84 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::head::Head;
 use super::notification::{DeliveryState, NotificationId, Priority};
+use super::receipt::{Receipt, short};
 use super::store::{Delivery, DeviceId};
 
 /// Bytes one device's receipt takes on the disk, about.
 const RECEIPT_BYTES: u64 = 64;
-
-/// How far one device has got with one notification; 24 bytes, since a broadcast has one per device.
-///
-/// Times are seconds since 1970 in four bytes, enough until 2106; 0 stands for never.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// The device.
-    pub device: DeviceId,
-    /// When it was kept for the device.
-    pub queued: u32,
-    /// When it was first written to the device's connection.
-    pub sent: u32,
-    /// When the device had it.
-    pub acknowledged: u32,
-    /// When the furthest state was reached.
-    pub at: u32,
-    /// The furthest state.
-    pub state: DeliveryState,
-}
-
-impl Receipt {
-    /// A receipt for a device that has to get it.
-    #[must_use]
-    pub fn queued(device: DeviceId, at: u64) -> Self {
-        let at = short(at);
-        Self {
-            device,
-            queued: at,
-            sent: 0,
-            acknowledged: 0,
-            at,
-            state: DeliveryState::Queued,
-        }
-    }
-
-    /// The receipt as it is stored.
-    #[must_use]
-    pub fn delivery(&self, notification: NotificationId) -> Delivery {
-        Delivery {
-            notification,
-            device: self.device,
-            state: self.state,
-            at: u64::from(self.at),
-            queued: self.queued,
-            sent: self.sent,
-            acknowledged: self.acknowledged,
-        }
-    }
-
-    fn advance(&mut self, state: DeliveryState, at: u32) {
-        self.state = state;
-        self.at = at;
-        match state {
-            DeliveryState::Sent if self.sent == 0 => self.sent = at,
-            DeliveryState::Acknowledged | DeliveryState::Confirmed if self.acknowledged == 0 => {
-                self.acknowledged = at;
-            }
-            _ => {}
-        }
-    }
-}
-
-impl From<&Delivery> for Receipt {
-    fn from(delivery: &Delivery) -> Self {
-        Self {
-            device: delivery.device,
-            queued: delivery.queued,
-            sent: delivery.sent,
-            acknowledged: delivery.acknowledged,
-            at: short(delivery.at),
-            state: delivery.state,
-        }
-    }
-}
 
 #[derive(Debug)]
 struct Entry {
@@ -403,11 +330,6 @@ fn remove(counts: &mut Counts, state: DeliveryState, number: u32) {
     if let Some(count) = counts.get_mut(usize::from(state as u8)) {
         *count = count.saturating_sub(number);
     }
-}
-
-/// Seconds since 1970 in four bytes.
-pub(super) fn short(seconds: u64) -> u32 {
-    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ pub mod local;
 pub mod memory_store;
 pub mod notification;
 pub mod presence;
+pub mod receipt;
 pub mod record;
 pub mod registration;
 pub mod schedule;

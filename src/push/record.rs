@@ -28,12 +28,7 @@ use crate::limits;
 
 pub use super::fields::Unstorable;
 
-/// Version this program writes, and the latest it reads.
-///
-/// | version | what it added |
-/// |---|---|
-/// | 1 | accounts, devices, notifications, deliveries |
-/// | 2 | subscriptions of accounts, what a device's app can do, heads and extras of notifications, the time of each state of a delivery |
+/// Version this program writes, and the latest it reads. What each has added stands where `fields.rs` reads it.
 pub const VERSION: u8 = 2;
 /// First key [`Loader`] has no use for: bodies lie behind it.
 pub const END_OF_LOADED: [u8; 1] = [BODY];
@@ -258,8 +253,11 @@ fn put(key: Vec<u8>, payload: &[u8], into: &mut Vec<Write>) {
 }
 
 fn put_head(head: &Head, into: &mut Vec<Write>) {
-    let key = notification_key(NOTIFICATION, head.id);
-    put(key, &fields::of_head(head), into);
+    put(
+        notification_key(NOTIFICATION, head.id),
+        &fields::of_head(head),
+        into,
+    );
 }
 
 fn put_parts(prefix: Vec<u8>, fields: &[u8], into: &mut Vec<Write>) -> Result<(), Unstorable> {

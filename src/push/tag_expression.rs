@@ -28,6 +28,15 @@ enum Condition {
 pub struct NotAnExpression;
 
 impl TagExpression {
+    /// The condition of carrying this very tag, signs and all.
+    #[must_use]
+    pub fn exactly(tag: &str) -> Self {
+        Self {
+            text: tag.to_owned(),
+            condition: Condition::Has(tag.to_owned()),
+        }
+    }
+
     /// Whether somebody for whom `has` says which tags they carry is meant.
     pub fn matches(&self, has: &dyn Fn(&str) -> bool) -> bool {
         self.condition.matches(has)

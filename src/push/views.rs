@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::devices::Device;
 use super::gateway::{Conn, Gateway};
-use super::ledger::Receipt;
 use super::notification::{DeliveryState, Notification, NotificationId};
+use super::receipt::Receipt;
 use super::store::StoreError;
 use crate::time::Now;
 use crate::xmpp::host::Show;

@@ -21,7 +21,7 @@ use super::form::Fields;
 use super::response::Response;
 use crate::limits;
 use crate::push::Draft;
-use crate::push::notification::{Extras, Target};
+use crate::push::notification::Target;
 use crate::time::parse_calendar;
 
 /// What `notification_api.do` says.
@@ -115,7 +115,7 @@ pub(super) fn draft(fields: &Fields) -> Result<Draft, HttpError> {
         title: text("title"),
         message: text("message"),
         uri: fields.trimmed("uri").to_owned(),
-        extras: Extras::default(),
+        extras: Box::default(),
     })
 }
 

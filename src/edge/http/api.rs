@@ -31,7 +31,7 @@ use super::form::{Fields, decoded};
 use super::request::{Framing, Request};
 use super::response::Response;
 use crate::limits;
-use crate::push::notification::{Extras, Target};
+use crate::push::notification::Target;
 use crate::push::views::{DeliveryView, NotificationView, SessionView, Status, UserView};
 use crate::push::{self, Draft};
 
@@ -111,7 +111,7 @@ async fn post_notification<D: Desk>(
         title: input.title.unwrap_or_default(),
         message: input.message.unwrap_or_default(),
         uri: input.uri.unwrap_or_default(),
-        extras: Extras::default(),
+        extras: Box::default(),
     };
     let accepted = notify(desk, draft, wait).await?;
     let out = AcceptedOut {

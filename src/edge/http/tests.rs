@@ -7,7 +7,7 @@ use super::connection::Waits;
 use super::fake::{FakeDesk, NOW, Stream, notification, session, user};
 use super::{Desk, Peer, serve_within};
 use crate::limits;
-use crate::push::notification::{DeliveryState, Extras, Target};
+use crate::push::notification::{DeliveryState, Target};
 use crate::push::{Draft, Refusal, Request};
 
 const LOOPBACK: Peer = Peer::Address(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
@@ -80,7 +80,7 @@ fn draft(target: Target, title: &str, message: &str, uri: &str) -> Draft {
         title,
         message,
         uri,
-        extras: Extras::default(),
+        extras: Box::default(),
     }
 }
 
@@ -1256,9 +1256,9 @@ fn hostile_text_stays_text() {
         ..session(evil, "Online")
     }];
     let devices = [(evil, DeliveryState::Sent), (evil, DeliveryState::Dropped)];
-    let tag = format!("tag:{evil}");
+    let alias = format!("alias:{evil}");
     *desk.notifications.borrow_mut() = vec![
-        notification(5, &tag, [evil, evil, evil], &devices),
+        notification(5, &alias, [evil, evil, evil], &devices),
         notification(6, "*", [evil, evil, "javascript:alert(1)"], &devices[..1]),
         notification(7, evil, ["", "", &format!("http://x/{evil}")], &[]),
     ];

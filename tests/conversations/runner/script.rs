@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lanpush::push::Until;
 use lanpush::push::notification::Target;
 use lanpush::time::parse_calendar;
 
@@ -37,6 +38,8 @@ pub(crate) enum Step {
     After(Duration),
     /// The wall clock jumps to this second since 1970.
     Clock(u64),
+    /// Whether the wall clock can be trusted.
+    Trust(bool),
     Stop,
     Start,
     Restart,
@@ -106,6 +109,28 @@ pub(crate) enum Wish {
     RemoveUser {
         name: String,
     },
+    /// Takes back the push of that label.
+    Withdraw(String),
+    /// Takes back a series.
+    WithdrawSeries {
+        sequence: String,
+        target: Target,
+        sender: String,
+    },
+    /// Subscribes or unsubscribes `user` or `user/resource`.
+    Topic {
+        wanted: bool,
+        who: String,
+        topic: String,
+    },
+    /// Waits for the push of a label; the wait has a label of its own.
+    Wait {
+        label: String,
+        push: String,
+        until: Until,
+    },
+    /// Waits no longer.
+    Forget(String),
 }
 
 /// The answer to a wish.
@@ -117,6 +142,16 @@ pub(crate) enum Expect {
         queued: usize,
         sent: usize,
     },
+    /// The push waits for its time.
+    Scheduled,
+    Withdrawn {
+        spared: usize,
+        told: usize,
+    },
+    Reached {
+        reached: usize,
+        devices: usize,
+    },
     Refused(String),
     NotYet,
 }
@@ -126,6 +161,8 @@ pub(crate) enum Expect {
 pub(crate) enum Sight {
     /// A notification with the state of each of its devices.
     Push(String, Option<Settings>),
+    /// When a device got how far with a notification.
+    Times(String, String, Settings),
     User(String, Option<Settings>),
     Session(String, Option<Settings>),
     Status(Settings),
@@ -199,6 +236,9 @@ fn statement(text: &str, phones: &[String]) -> Result<Step, String> {
         "admin" => speech::admin(rest),
         "after" => Ok(Step::After(duration(rest)?)),
         "clock" => {
+            if let Some(trusted) = trust(rest) {
+                return Ok(Step::Trust(trusted));
+            }
             let moment = rest.strip_prefix("is set to ").and_then(parse_calendar);
             let want = "want `clock is set to yyyy-MM-dd HH:mm:ss`";
             Ok(Step::Clock(moment.ok_or(want)?))
@@ -217,6 +257,15 @@ fn statement(text: &str, phones: &[String]) -> Result<Step, String> {
         other => Err(format!(
             "there is neither a phone nor a directive {other:?}"
         )),
+    }
+}
+
+/// Whether the words are those that say so or the contrary.
+fn trust(text: &str) -> Option<bool> {
+    match text {
+        "can be trusted" => Some(true),
+        "cannot be trusted" => Some(false),
+        _ => None,
     }
 }
 
