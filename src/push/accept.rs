@@ -101,6 +101,7 @@ impl Domain {
         self.timetable.enter(&head, self.config.push.history_days);
         self.series.enter(&head, &self.ledger);
         self.end_overtaken(&head, now);
+        self.answer_waits(id);
         if head.is_scheduled() {
             self.keep_history_bounded(id, now);
             log::info!("notification {id}: scheduled");

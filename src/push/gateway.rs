@@ -104,10 +104,15 @@ impl Gateway {
                     out.extend_from_slice(&bytes);
                     Action::Send { conn, tell: false }
                 }
-                Pending::Pump(device) => match self.pump(device, out, now) {
-                    Some(action) => action,
-                    None => continue,
-                },
+                Pending::Pump(device) => {
+                    let action = self.pump(device, out, now);
+                    // Somebody may have waited for it to be sent.
+                    self.carry_out(now);
+                    match action {
+                        Some(action) => action,
+                        None => continue,
+                    }
+                }
                 Pending::Close(conn) => Action::Close { conn },
                 Pending::Resume(conn) => Action::Resume { conn },
                 Pending::Answer(ask, answer) => Action::Answer { ask, answer },
