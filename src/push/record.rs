@@ -115,9 +115,7 @@ pub fn writes(change: &Change, into: &mut Vec<Write>) -> Result<(), Unstorable> 
             )?;
         }
         // A name that cannot be stored has not been.
-        Change::DeleteAccount(name) => {
-            into.extend(account_prefix(name).map(Write::DeletePrefix));
-        }
+        Change::DeleteAccount(name) => into.extend(account_prefix(name).map(Write::DeletePrefix)),
         Change::PutDevice(device) => put(device_key(device.id), &fields::of_device(device)?, into),
         Change::DeleteDevice(id) => into.push(Write::Delete(device_key(*id))),
         Change::PutNotification(notification) => {
