@@ -114,7 +114,7 @@ impl Domain {
             if self
                 .devices
                 .get(*device)
-                .is_some_and(super::devices::Device::is_available)
+                .is_some_and(super::devices::Device::is_ready)
             {
                 sent += 1;
                 self.effects.push_back(Effect::Pump(*device));
@@ -122,7 +122,7 @@ impl Domain {
         }
         self.keep_history_bounded(id, now);
         let queued = devices.len();
-        log::info!("notification {id}: kept for {queued} devices, sent to {sent}");
+        log::info!("notification {id}: kept for {queued}, sent to {sent}");
         Done::Accepted { id, queued, sent }
     }
 

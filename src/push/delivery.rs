@@ -162,10 +162,7 @@ impl Domain {
     /// disk holds up those behind it, so that order holds.
     fn next_to_send(&self, id: DeviceId) -> Option<NotificationId> {
         let device = self.devices.get(id)?;
-        let link = device
-            .link
-            .as_ref()
-            .filter(|link| link.presence.is_some())?;
+        let link = device.link.as_ref().filter(|_| device.is_ready())?;
         let next = device.queue.get(link.in_flight).copied()?;
         self.ledger.may_be_sent(next).then_some(next)
     }

@@ -20,7 +20,7 @@ use super::store::{Change, Device, DeviceId, Store, StoreError, Urgency};
 use super::timetable::Timetable;
 use super::waiting::Waits;
 use crate::config::{Config, Registration};
-use crate::time::Now;
+use crate::time::{Instant, Now};
 use crate::xmpp::error::{StanzaError, StreamError};
 use crate::xmpp::feature::notification::Push;
 
@@ -68,6 +68,8 @@ pub struct Domain {
     pub(super) waits: Waits,
     /// When the last event came.
     pub(super) clock: Now,
+    /// Devices that have just announced themselves, by when they may be sent to.
+    pub(super) settling: VecDeque<(Instant, DeviceId)>,
     /// Changes nobody waits for, gathered during one event.
     pub(super) receipts: Vec<Change>,
     /// The push that was serialised last: a broadcast needs it once per device.
@@ -108,6 +110,7 @@ impl Domain {
             series: SeriesTable::default(),
             waits: Waits::default(),
             clock: now,
+            settling: VecDeque::new(),
             prepared: None,
             tally: Tally::default(),
             trouble: None,

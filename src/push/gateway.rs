@@ -126,7 +126,8 @@ impl Gateway {
     /// When [`Event::Tick`] is due, or `None` while nothing waits for time.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        let deadlines = [self.wheel.next_due(), self.domain.next_due()];
+        let settled = self.domain.settling.front().map(|(due, _)| *due);
+        let deadlines = [self.wheel.next_due(), settled, self.domain.next_due()];
         deadlines.into_iter().flatten().min()
     }
 

@@ -25,6 +25,7 @@ pub mod presence;
 pub mod receipt;
 pub mod record;
 pub mod registration;
+mod row;
 pub mod schedule;
 pub mod series;
 pub mod store;
