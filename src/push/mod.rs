@@ -10,6 +10,7 @@ pub mod commits;
 pub mod delivery;
 pub mod devices;
 pub mod domain;
+mod entries;
 pub mod event;
 pub mod expiry;
 mod fields;
