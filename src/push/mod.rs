@@ -6,6 +6,7 @@
 pub mod accept;
 pub mod accounts;
 pub mod bounds;
+pub mod clock_hints;
 pub mod commits;
 pub mod delivery;
 pub mod devices;
