@@ -14,7 +14,8 @@ use std::process::Command;
 use lanpush::edge::data_dir::DataDir;
 use lanpush::edge::storage::{Outcomes, SledStore};
 use lanpush::limits;
-use lanpush::push::notification::{DeliveryState, Notification, NotificationId, Target};
+use lanpush::push::head::Head;
+use lanpush::push::notification::{DeliveryState, Extras, Notification, NotificationId, Target};
 use lanpush::push::store::{
     Account, Change, Delivery, Device, DeviceId, Row, Store, Ticket, Urgency,
 };
@@ -41,6 +42,7 @@ fn body(id: u128) -> Notification {
         title: String::new(),
         message: format!("{id} ").repeat(12_000 / 4),
         uri: String::new(),
+        extras: Extras::default(),
     }
 }
 
@@ -58,6 +60,7 @@ fn device() -> Device {
         account: "sam".into(),
         resource: None,
         last_seen: 7,
+        withdraws: false,
     }
 }
 
@@ -67,6 +70,9 @@ fn delivery(id: u128) -> Delivery {
         device: DeviceId(1),
         state: DeliveryState::Queued,
         at: 3,
+        queued: 1,
+        sent: 0,
+        acknowledged: 0,
     }
 }
 
@@ -104,7 +110,7 @@ fn check(directory: &Path, case: &str) {
     want.extend(
         alive
             .clone()
-            .map(|id| Row::Notification(NotificationId(id))),
+            .map(|id| Row::Notification(Head::of(&body(id)))),
     );
     want.extend(alive.clone().map(|id| Row::Delivery(delivery(id))));
     assert!(rows == want, "{case}: {} rows", rows.len());

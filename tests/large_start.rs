@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use lanpush::edge::data_dir::DataDir;
 use lanpush::edge::storage::SledStore;
-use lanpush::push::notification::{DeliveryState, Notification, NotificationId, Target};
+use lanpush::push::notification::{DeliveryState, Extras, Notification, NotificationId, Target};
 use lanpush::push::store::{Account, Change, Delivery, Device, DeviceId, Store, Ticket, Urgency};
 
 use harness::server::Setup;
@@ -47,6 +47,7 @@ fn user(number: u32) -> Vec<Change> {
         account: name.clone(),
         resource: Some("AndroidpnClient".into()),
         last_seen: 1_700_000_000,
+        withdraws: false,
     };
     let account = Account {
         password: name.clone(),
@@ -68,6 +69,7 @@ fn push(number: u32, shape: &Shape) -> Vec<Change> {
         title: "Door".into(),
         message: "Somebody has rung at the front door. ".repeat(6),
         uri: String::new(),
+        extras: Extras::default(),
     };
     let count = REFERENCES / shape.notifications;
     let delivery = |index| {
@@ -76,6 +78,9 @@ fn push(number: u32, shape: &Shape) -> Vec<Change> {
             device: DeviceId(1 + (number * count + index) % USERS),
             state: DeliveryState::Queued,
             at: 1_700_000_000,
+            queued: 1,
+            sent: 0,
+            acknowledged: 0,
         })
     };
     let mut changes = vec![Change::PutNotification(notification)];

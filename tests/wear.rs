@@ -18,7 +18,7 @@ use lanpush::config::{Durability, Storage};
 use lanpush::edge::data_dir::DataDir;
 use lanpush::edge::storage::{Outcomes, SledStore};
 use lanpush::limits;
-use lanpush::push::notification::{DeliveryState, Notification, NotificationId, Target};
+use lanpush::push::notification::{DeliveryState, Extras, Notification, NotificationId, Target};
 use lanpush::push::store::{Account, Change, Delivery, DeviceId, Row, Store, Ticket, Urgency};
 
 use scratch::Scratch;
@@ -93,7 +93,7 @@ impl Open {
     fn states(&self) -> BTreeMap<u128, Vec<DeliveryState>> {
         let mut states = BTreeMap::<_, Vec<_>>::new();
         let visit = &mut |row| match row {
-            Row::Notification(id) => drop(states.entry(id.0).or_default()),
+            Row::Notification(head) => drop(states.entry(head.id.0).or_default()),
             Row::Delivery(delivery) => states
                 .entry(delivery.notification.0)
                 .or_default()
@@ -112,6 +112,7 @@ fn body(id: u128) -> Notification {
         title: "Door".into(),
         message: "Somebody has rung at the front door. ".repeat(6),
         uri: String::new(),
+        extras: Extras::default(),
     }
 }
 
@@ -121,6 +122,9 @@ fn reached(id: u128, device: u32, state: DeliveryState) -> Change {
         device: DeviceId(device),
         state,
         at: 1,
+        queued: 1,
+        sent: 0,
+        acknowledged: 0,
     })
 }
 

@@ -143,6 +143,7 @@ impl Pending {
                 young.put(writes);
                 Some(id)
             }
+            Change::PutHead(head) => self.put_head(head.id, writes, now),
             Change::DeleteNotification(id) => {
                 self.waiting.remove(id);
                 self.remove_settled(*id);
@@ -156,6 +157,23 @@ impl Pending {
                 None
             }
         }
+    }
+
+    fn put_head(
+        &mut self,
+        id: NotificationId,
+        writes: Vec<Write>,
+        now: Instant,
+    ) -> Option<NotificationId> {
+        if self.forgotten.contains(&id) {
+            return None;
+        }
+        let Some(young) = self.young(id) else {
+            self.layer.apply(writes, now);
+            return None;
+        };
+        young.put(writes);
+        Some(id)
     }
 
     fn put_young(&mut self, id: NotificationId, writes: Vec<Write>, joined: bool, now: Instant) {
@@ -335,6 +353,7 @@ fn is_joined(changes: &[Change]) -> bool {
     changes.iter().any(|change| match change {
         Change::PutNotification(notification) => Some(notification.id) != put,
         Change::PutDelivery(delivery) => Some(delivery.notification) != put,
+        Change::PutHead(head) => Some(head.id) != put,
         _ => true,
     })
 }
@@ -342,7 +361,8 @@ fn is_joined(changes: &[Change]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::push::notification::{DeliveryState, Notification, Target};
+    use crate::push::head::Head;
+    use crate::push::notification::{DeliveryState, Extras, Notification, Target};
     use crate::push::store::{Account, Delivery};
 
     type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -368,6 +388,14 @@ mod tests {
             title: String::new(),
             message: "m".repeat(length),
             uri: String::new(),
+            extras: Extras::default(),
+        })
+    }
+
+    fn head(id: u128, begun: u32) -> Change {
+        Change::PutHead(Head {
+            begun,
+            ..Head::new(NotificationId(id))
         })
     }
 
@@ -377,6 +405,9 @@ mod tests {
             device: DeviceId(device),
             state,
             at: 1,
+            queued: 1,
+            sent: 0,
+            acknowledged: 0,
         })
     }
 
@@ -410,6 +441,7 @@ mod tests {
                 2..=6 => reached(id, device, state[usize::try_from(self.below(2)).unwrap()]),
                 7 => Change::DeleteNotification(NotificationId(id)),
                 8 => Change::DeleteAccount(format!("user{}", self.below(3))),
+                9 => head(id, device),
                 _ => account(self.below(3), length),
             }
         }
@@ -428,10 +460,13 @@ mod tests {
                 let mut changes = Vec::new();
                 for _ in 0..=random.below(4) {
                     let change = random.change();
-                    // Nothing reaches a device that does not exist.
-                    if let Change::PutDelivery(delivery) = &change
-                        && !want.contains_key(&record::existence_key(delivery.notification))
-                    {
+                    // Nothing is said of a notification that does not exist.
+                    let about = match &change {
+                        Change::PutDelivery(delivery) => Some(delivery.notification),
+                        Change::PutHead(head) => Some(head.id),
+                        _ => None,
+                    };
+                    if about.is_some_and(|id| !want.contains_key(&record::existence_key(id))) {
                         continue;
                     }
                     let mut writes = Vec::new();

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::commits::{Then, Waiter};
 use super::domain::{Domain, Effect, waiting_device};
 use super::event::{AskId, Refusal};
-use super::notification::{DeliveryState, Target};
+use super::notification::Target;
 use super::store::{Account, Change};
 use crate::limits;
 use crate::time::Now;
@@ -148,12 +148,7 @@ impl Domain {
                 continue;
             };
             for notification in &device.queue {
-                let at = now.wall.seconds();
-                let state = DeliveryState::Dropped;
-                if let Some(delivery) = self.ledger.mark(*notification, id, state, at) {
-                    self.dropped += 1;
-                    self.receipts.push(Change::PutDelivery(delivery));
-                }
+                self.drop_delivery(*notification, id, now);
             }
             if let Some(link) = device.link {
                 self.effects
@@ -211,7 +206,7 @@ impl Domain {
             .map_err(refusal)
     }
 
-    fn known(&self, name: &str) -> Result<Rc<str>, Refusal> {
+    pub(super) fn known(&self, name: &str) -> Result<Rc<str>, Refusal> {
         let user = local_part(name)?;
         let found = self.accounts.get(&user).map(|(name, _)| Rc::clone(name));
         found.ok_or(Refusal::Unknown(Target::User(user)))
@@ -240,10 +235,14 @@ fn check_password(password: &str) -> Result<(), Refusal> {
 }
 
 /// What an XMPP refusal is to an administrator.
-fn refusal(error: StanzaError) -> Refusal {
+pub(super) fn refusal(error: StanzaError) -> Refusal {
     match error {
         StanzaError::Conflict => Refusal::Taken,
         StanzaError::ResourceConstraint => Refusal::Busy,
+        StanzaError::NotAcceptable => Refusal::Invalid {
+            field: "topic",
+            why: "is empty, too long, not one line, or one too many",
+        },
         _ => Refusal::Failed,
     }
 }
