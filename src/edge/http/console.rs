@@ -132,7 +132,9 @@ fn form<'a>(fields: &'a Fields, action: &'static str) -> SendForm<'a> {
 
 /// Where the browser goes after a push: nothing of the request is in it.
 fn home_after(accepted: &Accepted) -> String {
-    let Accepted { id, queued, sent } = accepted;
+    let Accepted {
+        id, queued, sent, ..
+    } = accepted;
     format!("/?sent={id}&queued={queued}&now={sent}")
 }
 

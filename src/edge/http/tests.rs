@@ -7,7 +7,7 @@ use super::connection::Waits;
 use super::fake::{FakeDesk, NOW, Stream, notification, session, user};
 use super::{Desk, Peer, serve_within};
 use crate::limits;
-use crate::push::notification::{DeliveryState, Target};
+use crate::push::notification::{DeliveryState, Extras, Link, Priority, Target};
 use crate::push::{Draft, Refusal, Request};
 
 const LOOPBACK: Peer = Peer::Address(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
@@ -474,7 +474,7 @@ fn rows() -> Vec<Row> {
             "API push by PUT",
             json("PUT", "/api/v1/notifications", "{}"),
             405,
-            "Allow: GET, HEAD, POST\r\n",
+            "Allow: GET, HEAD, POST, DELETE\r\n",
         ),
         row(
             "API notifications",
@@ -574,6 +574,110 @@ fn rows() -> Vec<Row> {
             get("/api/v1/users/sam/x"),
             404,
             "{\"error\":\"not-found\"",
+        ),
+        row(
+            "API push and wait",
+            json(
+                "POST",
+                "/api/v1/notifications?wait=1&for=sent",
+                "{\"to\":\"*\",\"message\":\"hi\"}",
+            ),
+            202,
+            "\"sent\":2,\"reached\":false}",
+        ),
+        row(
+            "API push and wait too long",
+            json(
+                "POST",
+                "/api/v1/notifications?wait=61",
+                "{\"to\":\"*\",\"message\":\"hi\"}",
+            ),
+            400,
+            "wait wants a number up to 60",
+        ),
+        row(
+            "API push and wait for nonsense",
+            json(
+                "POST",
+                "/api/v1/notifications?wait=1&for=ever",
+                "{\"to\":\"*\",\"message\":\"hi\"}",
+            ),
+            400,
+            "for wants sent",
+        ),
+        row(
+            "API look at no notification",
+            get("/api/v1/notifications/00000000000000000000000000000001"),
+            404,
+            "{\"error\":\"unknown-notification\"",
+        ),
+        row(
+            "API look at nonsense",
+            get("/api/v1/notifications/%C3%BC"),
+            404,
+            "{\"error\":\"unknown-notification\"",
+        ),
+        row(
+            "API look by PUT",
+            json("PUT", "/api/v1/notifications/1", "{}"),
+            405,
+            "Allow: GET, HEAD, DELETE\r\n",
+        ),
+        row(
+            "API withdraw nothing",
+            raw("DELETE /api/v1/notifications/1 HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            404,
+            "there is no such notification",
+        ),
+        row(
+            "API withdraw a series",
+            raw(
+                "DELETE /api/v1/notifications?sequence=s&to=sam HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            ),
+            200,
+            "{\"spared\":2,\"told\":1}",
+        ),
+        row(
+            "API withdraw a series of nobody",
+            raw("DELETE /api/v1/notifications?sequence=s HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            400,
+            "sequence and to are wanted",
+        ),
+        row(
+            "API topics",
+            get("/api/v1/users/sam/topics"),
+            200,
+            "{\"topics\":[{\"topic\":\"doors\",\"resource\":null},{\"topic\":\"a b\",\"resource\":\"phone\"}]}",
+        ),
+        row(
+            "API topics of nobody",
+            get("/api/v1/users/bob/topics"),
+            404,
+            "{\"error\":\"unknown-target\"",
+        ),
+        row(
+            "API topics by POST",
+            json("POST", "/api/v1/users/sam/topics", "{}"),
+            405,
+            "Allow: GET, HEAD\r\n",
+        ),
+        row(
+            "API add topic",
+            raw("PUT /api/v1/users/sam/topics/a%2Fb HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            200,
+            "{\"topic\":\"a/b\",\"resource\":null}",
+        ),
+        row(
+            "API remove topic of nobody",
+            raw("DELETE /api/v1/users/bob/topics/a?resource=x HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            404,
+            "{\"error\":\"unknown-target\"",
+        ),
+        row(
+            "API look at one topic",
+            get("/api/v1/users/sam/topics/a"),
+            405,
+            "Allow: PUT, DELETE\r\n",
         ),
         row(
             "API sessions",
@@ -798,7 +902,8 @@ fn only_what_succeeds_reaches_the_desk() {
         ask(&desk, &row.request);
         let refused_by_desk = matches!(row.status, 404 | 409);
         let changes = matches!(row.status, 201 | 202 | 302 | 303);
-        let asked = desk.asked.borrow().len();
+        let is_push = |asked: &&Request| !matches!(asked, Request::Wait { .. });
+        let asked = desk.asked.borrow().iter().filter(is_push).count();
         assert!(!changes || asked == 1, "{}", row.name);
         assert!(
             asked == 0 || row.status < 400 || refused_by_desk,
@@ -1344,10 +1449,14 @@ fn lists_of_the_api() {
     let answer = ask(&desk, &get("/api/v1/notifications"));
     let want = format!(
         "{{\"notifications\":[{{\"id\":\"{}\",\"to\":\"tag:a\",\"title\":\"T\",\"message\":\"😀\\\"<\",\
-         \"uri\":\"\",\"created\":{},\"deliveries\":[{{\"device\":\"sam/phone\",\"state\":\"confirmed\",\
-         \"at\":{at}}},{{\"device\":\"mia\",\"state\":\"queued\",\"at\":{at}}}]}}]}}",
+         \"uri\":\"\",\"image\":\"\",\"priority\":3,\"tags\":[],\"actions\":[],\"silent\":false,\
+         \"sequence\":\"\",\"ttl\":0,\"deliver_at\":0,\"created\":{queued},\"scheduled\":false,\
+         \"expires\":null,\"over\":null,\"total\":2,\"counts\":{{\"acknowledged\":0,\"confirmed\":1,\
+         \"dropped\":0,\"expired\":0,\"queued\":1,\"sent\":0,\"withdrawn\":0}},\"deliveries\":[\
+         {{\"device\":\"sam/phone\",\"state\":\"confirmed\",\"at\":{at},\"queued\":{queued}}},\
+         {{\"device\":\"mia\",\"state\":\"queued\",\"at\":{at},\"queued\":{queued}}}]}}]}}",
         super::fake::id(60),
-        NOW - 60,
+        queued = NOW - 60,
         at = NOW - 59
     );
     assert_eq!(body(&answer), want);
@@ -1358,6 +1467,140 @@ fn lists_of_the_api() {
         NOW - 3600
     );
     assert_eq!(body(&answer), want);
+}
+
+#[test]
+fn one_notification_is_looked_at_and_waited_for() {
+    let desk = FakeDesk::new();
+    let devices = [
+        ("sam/phone", DeliveryState::Acknowledged),
+        ("mia", DeliveryState::Sent),
+    ];
+    let views = vec![
+        notification(60, "*", ["T", "m", ""], &devices),
+        notification(90, "*", ["T", "m", ""], &[]),
+    ];
+    *desk.notifications.borrow_mut() = views;
+    let (id, empty) = (super::fake::id(60), super::fake::id(90));
+    for (query, want, other) in [
+        (format!("{id}"), "\"total\":2,", "reached"),
+        (format!("{id}?devices=1"), "\"sam/phone\"", "\"mia\""),
+        (
+            format!("{id}?devices=1&offset=1"),
+            "\"mia\"",
+            "\"sam/phone\"",
+        ),
+        (format!("{id}?offset=2"), "\"deliveries\":[]", "reached"),
+        (
+            format!("{id}?wait=5"),
+            "\"reached\":false",
+            "\"reached\":true",
+        ),
+        (
+            format!("{id}?wait=5&for=sent"),
+            "\"reached\":true",
+            "false}",
+        ),
+        (
+            format!("{id}?wait=5&for=confirmed"),
+            "\"reached\":false",
+            "\"reached\":true",
+        ),
+        (
+            format!("{empty}?wait=0"),
+            "\"reached\":false",
+            "\"reached\":true",
+        ),
+    ] {
+        let answer = ask(&desk, &get(&format!("/api/v1/notifications/{query}")));
+        assert_eq!(status(&answer), 200, "{query}: {answer}");
+        assert!(answer.contains(want), "{query}: {answer}");
+        assert!(!answer.contains(other), "{query}: {answer}");
+    }
+    desk.crowded.set(true);
+    let answer = ask(&desk, &get(&format!("/api/v1/notifications/{id}?wait=5")));
+    assert_eq!(status(&answer), 503, "{answer}");
+    desk.crowded.set(false);
+    desk.hangs.set(true);
+    let answer = ask(
+        &desk,
+        &get(&format!("/api/v1/notifications/{id}?wait=0&for=sent")),
+    );
+    assert_eq!(status(&answer), 200, "{answer}");
+    assert!(answer.contains("\"reached\":false}"), "{answer}");
+}
+
+#[test]
+fn all_fields_of_a_push_arrive() {
+    let desk = FakeDesk::new();
+    let body = r#"{"to":"sam/Phone","title":"T","message":"m","click":"http://x/","image":"http://x/i.png",
+        "priority":5,"tags":["door","a b"],"actions":[{"label":"Open","uri":"http://x/open"}],"silent":true,
+        "sequence":"bell","ttl":3600,"deliver_at":"2026-11-20 16:33:00"}"#;
+    let answer = ask(&desk, &json("POST", "/api/v1/notifications", body));
+    assert_eq!(status(&answer), 202, "{answer}");
+    let to = Target::Device {
+        user: "sam".into(),
+        resource: "Phone".into(),
+    };
+    let extras = Extras {
+        image: "http://x/i.png".into(),
+        priority: Priority::new(5).unwrap(),
+        tags: vec!["door".into(), "a b".into()],
+        actions: vec![Link {
+            label: "Open".into(),
+            uri: "http://x/open".into(),
+        }],
+        silent: true,
+        sequence: "bell".into(),
+        ttl: 3600,
+        deliver_at: NOW,
+        ..Extras::default()
+    };
+    let want = Draft {
+        extras: Box::new(extras),
+        ..draft(to, "T", "m", "http://x/")
+    };
+    assert_eq!(desk.drafts(), [want]);
+}
+
+#[test]
+fn wrong_fields_of_a_push_are_named() {
+    for (field, want) in [
+        ("\"message\":5", "message: invalid type"),
+        ("\"image\":[]", "image: invalid type"),
+        ("\"priority\":0", "priority wants a number from 1 to 5"),
+        ("\"priority\":6", "priority wants a number from 1 to 5"),
+        ("\"priority\":259", "priority wants a number from 1 to 5"),
+        (
+            "\"priority\":\"high\"",
+            "priority wants a number from 1 to 5",
+        ),
+        ("\"tags\":\"a\"", "tags: invalid type"),
+        ("\"tags\":[1]", "tags: invalid type"),
+        (
+            "\"actions\":[{\"label\":\"a\"}]",
+            "actions: missing field `uri`",
+        ),
+        (
+            "\"actions\":[{\"label\":\"a\",\"uri\":\"u\",\"x\":1}]",
+            "actions: unknown field `x`",
+        ),
+        ("\"silent\":1", "silent: invalid type"),
+        ("\"sequence\":{}", "sequence: invalid type"),
+        ("\"ttl\":-1", "ttl: invalid value"),
+        ("\"ttl\":4294967296", "ttl: invalid value"),
+        ("\"deliver_at\":-1", "deliver_at wants"),
+        ("\"deliver_at\":\"soon\"", "deliver_at wants"),
+        ("\"uri\":\"a\",\"click\":\"b\"", "duplicate field `uri`"),
+        ("\"urgency\":1", "unknown field `urgency`"),
+    ] {
+        let desk = FakeDesk::new();
+        let body = format!("{{\"to\":\"*\",\"title\":\"T\",{field}}}");
+        let answer = ask(&desk, &json("POST", "/api/v1/notifications", &body));
+        assert_eq!(status(&answer), 400, "{field}: {answer}");
+        assert!(answer.contains(want), "{field}: {answer}");
+        assert!(desk.asked.borrow().is_empty(), "{field}");
+    }
 }
 
 #[test]
