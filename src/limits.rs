@@ -189,8 +189,6 @@ pub const API_DEVICES: usize = 100;
 pub const PAGE_ROWS: usize = 100;
 /// Rows of each table on the console page, which shows all of them.
 pub const CONSOLE_ROWS: usize = 20;
-/// Devices a page counts by state for one notification; of more it says so.
-pub const PAGE_COUNTED: usize = 50;
 /// Devices a page lists under one notification.
 pub const PAGE_DEVICES: usize = 8;
 /// Characters of a message a page shows.

@@ -98,6 +98,16 @@ pub struct NotificationView {
     pub over: Option<(DeliveryState, u64)>,
 }
 
+impl NotificationView {
+    /// How many devices are in a state of that kind.
+    #[must_use]
+    pub fn count(&self, kind: impl Fn(DeliveryState) -> bool) -> usize {
+        let counted = DeliveryState::ALL.into_iter().zip(self.counts);
+        let counted = counted.filter(|(state, _)| kind(*state));
+        counted.map(|(_, count)| count).sum()
+    }
+}
+
 /// How far one device has got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryView {

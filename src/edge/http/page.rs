@@ -30,9 +30,9 @@ pub(super) struct Overview {
 pub(super) struct SendForm<'a> {
     /// Where it goes.
     pub(super) action: &'static str,
-    /// Value of `broadcast`: `0`, `1`, `2` or `3`.
+    /// Value of `broadcast`: `0`, `1`, `2`, `3` or `topic`.
     pub(super) kind: &'a str,
-    /// User, alias or tag.
+    /// User, alias, tag expression or topic.
     pub(super) who: &'a str,
     /// Title.
     pub(super) title: &'a str,
@@ -40,18 +40,31 @@ pub(super) struct SendForm<'a> {
     pub(super) message: &'a str,
     /// URI.
     pub(super) uri: &'a str,
+    /// URI of a picture.
+    pub(super) image: &'a str,
+    /// `1` to `5`, or nothing.
+    pub(super) priority: &'a str,
+    /// Seconds to live, or nothing.
+    pub(super) ttl: &'a str,
 }
 
-/// What became of the last push.
+/// What became of the last push or withdrawal.
 pub(super) enum Notice<'a> {
-    /// It has been taken.
+    /// The push has been taken.
     Sent {
         /// Devices it is kept for.
         queued: usize,
         /// Those among them that are connected.
         now: usize,
     },
-    /// It has not.
+    /// A notification has been taken back.
+    Withdrawn {
+        /// Devices that will not get it.
+        spared: usize,
+        /// Devices that have it and are told.
+        told: usize,
+    },
+    /// It has not been done.
     Failed(&'a str),
 }
 
@@ -179,6 +192,12 @@ fn notice_box(notice: &Notice<'_>) -> String {
             let devices = Count(*queued, "device");
             format!("<p role=\"status\">Stored for {devices}, sent to {now} at once.{others}</p>")
         }
+        Notice::Withdrawn { spared, told } => {
+            let devices = Count(*spared, "device");
+            format!(
+                "<p role=\"status\">Withdrawn: {devices} will not get it, {told} that had it told.</p>"
+            )
+        }
         Notice::Failed(why) => {
             format!("<p role=\"alert\">That did not work: {}.</p>", Text(why))
         }
@@ -208,6 +227,7 @@ fn figures(status: &Status) -> String {
         figure("Users online", &status.users_online),
         figure("Connections", &status.connections),
         figure("Waiting", &status.waiting),
+        figure("Scheduled", &status.scheduled),
         figure("Dropped", &status.dropped),
         figure("Uptime", &Duration(status.uptime)),
     ];
@@ -219,25 +239,22 @@ fn send_form(form: &SendForm<'_>) -> String {
         ("0", "Everyone"),
         ("1", "One user"),
         ("2", "Alias"),
-        ("3", "Tag"),
+        ("3", "Tag or condition"),
+        ("topic", "Topic"),
     ];
-    let kinds = kinds.map(|(value, text)| {
-        let selected = if value == form.kind { " selected" } else { "" };
-        format!("<option value=\"{value}\"{selected}>{text}</option>")
-    });
     format!(
         "<form method=\"post\" action=\"{}\">\
          <label>To<select name=\"broadcast\">{}</select></label>\
-         <label>Name of the user, alias or tag<input name=\"who\" value=\"{}\" autocapitalize=\"none\" \
-         autocomplete=\"off\"></label>\
+         <label>Name of the user, alias, tag (or a &amp; !b) or topic<input name=\"who\" value=\"{}\" \
+         autocapitalize=\"none\" autocomplete=\"off\"></label>\
          <label class=\"all\">Title<input name=\"title\" value=\"{}\" maxlength=\"{}\"></label>\
          <label class=\"all\">Message<textarea name=\"message\" rows=\"3\" maxlength=\"{}\">\n{}</textarea>\
          </label>\
          <label class=\"all\">Link (optional)<input name=\"uri\" value=\"{}\" maxlength=\"{}\" \
          inputmode=\"url\"></label>\
-         <p><button>Send</button></p></form>",
+         {}<p><button>Send</button></p></form>",
         form.action,
-        kinds.concat(),
+        options(&kinds, form.kind),
         Text(form.who),
         Text(form.title),
         limits::TITLE,
@@ -245,7 +262,51 @@ fn send_form(form: &SendForm<'_>) -> String {
         Text(form.message),
         Text(form.uri),
         limits::URI,
+        rare_fields(form),
     )
+}
+
+/// What few pushes need.
+fn rare_fields(form: &SendForm<'_>) -> String {
+    let priorities = [
+        ("", "Normal"),
+        ("1", "1 (least)"),
+        ("2", "2"),
+        ("4", "4"),
+        ("5", "5 (most)"),
+    ];
+    let times = [
+        ("", "Until it arrives"),
+        ("3600", "For an hour"),
+        ("86400", "For a day"),
+        ("604800", "For a week"),
+    ];
+    let given = [form.priority, form.ttl, form.image];
+    let open = if given.iter().any(|value| !value.is_empty()) {
+        " open"
+    } else {
+        ""
+    };
+    format!(
+        "<details{open}><summary>More</summary>\
+         <label>Priority<select name=\"priority\">{}</select></label>\
+         <label>Worth delivering<select name=\"ttl\">{}</select></label>\
+         <label>Link to a picture<input name=\"image\" value=\"{}\" maxlength=\"{}\" inputmode=\"url\">\
+         </label></details>",
+        options(&priorities, form.priority),
+        options(&times, form.ttl),
+        Text(form.image),
+        limits::URI,
+    )
+}
+
+/// The choices of a select: value and text of each.
+fn options(choices: &[(&str, &str)], chosen: &str) -> String {
+    let option = |(value, text): &(&str, &str)| {
+        let selected = if *value == chosen { " selected" } else { "" };
+        format!("<option value=\"{value}\"{selected}>{text}</option>")
+    };
+    choices.iter().map(option).collect()
 }
 
 /// Users: androidpn's columns and ours behind them, or only what sending needs.

@@ -8,7 +8,7 @@ use super::fake::{FakeDesk, NOW, Stream, notification, session, user};
 use super::{Desk, Peer, serve_within};
 use crate::limits;
 use crate::push::notification::{DeliveryState, Extras, Link, Priority, Target};
-use crate::push::{Draft, Refusal, Request};
+use crate::push::{Draft, Refusal, Request, Withdrawal};
 
 const LOOPBACK: Peer = Peer::Address(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 
@@ -1315,7 +1315,12 @@ fn full_desk(rows: usize) -> FakeDesk {
             "Come down before it gets cold.",
             "http://nas.lan/menu",
         ];
-        notification(row as u64 * 400, "*", text, &[(&device, states[row % 3])])
+        let age = row as u64 * 400;
+        let mut view = notification(age, "*", text, &[(&device, states[row % 3])]);
+        if row % 3 != 1 {
+            view.deliveries[0].sent = NOW - age;
+        }
+        view
     });
     *desk.notifications.borrow_mut() = notifications.collect();
     let mut status = desk.status.borrow_mut();
@@ -1346,6 +1351,121 @@ fn pages_are_small() {
 }
 
 #[test]
+fn a_notification_is_shown_with_all_that_became_of_it() {
+    let devices = [
+        ("sam/phone", DeliveryState::Confirmed),
+        ("mia", DeliveryState::Queued),
+        ("bob/x", DeliveryState::Acknowledged),
+    ];
+    let text = ["T", "m", ""];
+    let mut broadcast = notification(60, "*", text, &devices);
+    (broadcast.total, broadcast.counts[2]) = (12, 8);
+    broadcast.deliveries[0].sent = NOW - 60;
+    broadcast.deliveries[0].acknowledged = NOW - 60;
+    let mut scheduled = notification(70, "topic:doors", text, &[]);
+    scheduled.scheduled = true;
+    scheduled.notification.extras = Extras {
+        deliver_at: NOW + 60,
+        priority: Priority::new(5).unwrap(),
+        image: "http://x/i.png".into(),
+        actions: vec![Link {
+            label: "Open".into(),
+            uri: "http://x/open".into(),
+        }],
+        ..Extras::default()
+    };
+    let mut over = notification(80, "sam", text, &[("sam/phone", DeliveryState::Withdrawn)]);
+    over.over = Some((DeliveryState::Withdrawn, NOW));
+    let mut dated = notification(90, "sam", text, &[("sam/phone", DeliveryState::Sent)]);
+    dated.expires = Some(NOW + 60);
+    let button = |age| format!("value=\"{}\">Withdraw</button>", super::fake::id(age));
+    let time = |second| super::html::Time(second).to_string();
+    for (name, view, wanted, unwanted) in [
+        (
+            "broadcast",
+            broadcast,
+            vec![
+                "<summary>9 of 12 have it ".to_owned(),
+                "(queued 16:32:00, sent 16:32:00, acknowledged 16:32:00)".to_owned(),
+                "and 9 more".to_owned(),
+                button(60),
+            ],
+            "scheduled for",
+        ),
+        (
+            "scheduled",
+            scheduled,
+            vec![
+                format!("scheduled for {}", time(NOW + 60)),
+                "priority 5".to_owned(),
+                "href=\"http://x/i.png\"".to_owned(),
+                "<a href=\"http://x/open\"><bdi>Open</bdi></a>".to_owned(),
+                button(70),
+            ],
+            "for no device",
+        ),
+        (
+            "withdrawn",
+            over,
+            vec![format!("withdrawn {}", time(NOW))],
+            "</button></li>",
+        ),
+        (
+            "with an end",
+            dated,
+            vec![format!("expires {}", time(NOW + 60)), button(90)],
+            "have it",
+        ),
+    ] {
+        let desk = FakeDesk::new();
+        *desk.notifications.borrow_mut() = vec![view];
+        for target in ["/", "/notification.do"] {
+            let answer = ask(&desk, &get(target));
+            for want in &wanted {
+                assert!(answer.contains(want), "{name}: no {want} in {answer}");
+            }
+            assert!(!answer.contains(unwanted), "{name}: {answer}");
+            check_tags(target, body(&answer));
+        }
+    }
+}
+
+#[test]
+fn a_button_withdraws() {
+    let desk = FakeDesk::new();
+    *desk.notifications.borrow_mut() = vec![notification(60, "*", ["T", "m", ""], &[])];
+    let id = super::fake::id(60);
+    let request = form("/notification.do?action=withdraw", &format!("id={id}"));
+    let answer = ask(&desk, &request);
+    assert_eq!(status(&answer), 302, "{answer}");
+    assert!(answer.contains("Location: /notification.do?spared=2&told=1\r\n"));
+    let want = [Request::Withdraw(Withdrawal::Id(id))];
+    assert_eq!(*desk.asked.borrow(), want);
+    let answer = ask(&desk, &get("/notification.do?spared=2&told=1"));
+    assert!(answer.contains("Withdrawn: 2 devices"), "{answer}");
+
+    let foreign = "POST /notification.do?action=withdraw HTTP/1.1\r\nHost: localhost\r\n\
+        Origin: http://evil.example\r\nContent-Length: 0\r\n\r\n";
+    for (name, request, want) in [
+        (
+            "by address",
+            get(&format!("/notification.do?action=withdraw&id={id}")),
+            400,
+        ),
+        ("another site", foreign.into(), 403),
+        (
+            "nothing",
+            form("/notification.do?action=withdraw", "id=1"),
+            404,
+        ),
+    ] {
+        let desk = FakeDesk::new();
+        assert_eq!(status(&ask(&desk, &request)), want, "{name}");
+        assert!(desk.asked.borrow().is_empty(), "{name}");
+    }
+}
+
+#[test]
 fn hostile_text_stays_text() {
     let evil = "\"><script>alert('x')</script>&amp;\u{202e}\0";
     let desk = FakeDesk::new();
@@ -1367,9 +1487,20 @@ fn hostile_text_stays_text() {
         notification(6, "*", [evil, evil, "javascript:alert(1)"], &devices[..1]),
         notification(7, evil, ["", "", &format!("http://x/{evil}")], &[]),
     ];
+    desk.notifications.borrow_mut()[0].notification.extras = Extras {
+        image: evil.into(),
+        tags: vec![evil.into()],
+        sequence: evil.into(),
+        actions: vec![Link {
+            label: evil.into(),
+            uri: "javascript:alert('1')".into(),
+        }],
+        ..Extras::default()
+    };
     desk.status.borrow_mut().trouble = Some(evil.into());
     let query = "who=%22%3E%3Cscript%3E&to=%22%3E%3Cscript%3E&title=%22%3E%3Cscript%3E\
-        &message=%3C/textarea%3E%3Cscript%3E&uri=%22%3E%3Cscript%3E";
+        &message=%3C/textarea%3E%3Cscript%3E&uri=%22%3E%3Cscript%3E\
+        &image=%22%3E%3Cscript%3E&priority=%22%3E%3Cscript%3E&ttl=%22%3E%3Cscript%3E";
     let pages = [
         "/",
         "/user.do",
