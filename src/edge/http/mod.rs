@@ -8,7 +8,7 @@
 //! | `access` | who may ask |
 //! | `routes` | which page answers, and what an error looks like there |
 //! | `console`, `androidpn`, `api` | the pages: of people, of old senders, of programs |
-//! | `page`, `history`, `html` | what people see |
+//! | `page`, `send_form`, `history`, `html` | what people see |
 //! | `ask`, `error` | what is wanted of the gateway, and why it is not done |
 
 mod access;
@@ -27,6 +27,7 @@ mod page;
 mod request;
 mod response;
 mod routes;
+mod send_form;
 
 #[cfg(test)]
 mod fake;
