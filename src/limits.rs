@@ -204,3 +204,8 @@ pub const COMMIT_CHANGES: usize = 4096;
 pub const STOP_WAIT: Duration = Duration::from_secs(3);
 /// Damaged records named in the log, one line each; more are only counted.
 pub const DAMAGE_LINES: u64 = 10;
+
+// ---- export, import, repair ------------------------------------------------------------------
+
+/// Columns of one row of a foreign database; over it the row is left out.
+pub const SQL_COLUMNS: usize = 64;

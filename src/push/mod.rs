@@ -4,11 +4,13 @@
 //! it stands at [`Gateway`].
 
 pub mod accounts;
+pub mod androidpn;
 pub mod commits;
 pub mod delivery;
 pub mod devices;
 pub mod domain;
 pub mod event;
+pub mod export;
 mod fields;
 pub mod gateway;
 pub mod idle;

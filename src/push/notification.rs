@@ -3,13 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Wall;
 
 /// Identity of a notification: 48 bits of milliseconds since 1970, then 80 random bits.
 ///
 /// Ids sort by age. On the wire and in answers an id is 32 lower-case hex digits; it is also the id of the
 /// IQ that carries the push, so an answer to that IQ names its notification without a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct NotificationId(pub u128);
 
 impl NotificationId {
@@ -45,9 +48,29 @@ impl fmt::Display for NotificationId {
     }
 }
 
+impl From<NotificationId> for String {
+    fn from(id: NotificationId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for NotificationId {
+    type Error = NotAnId;
+
+    fn try_from(text: String) -> Result<Self, NotAnId> {
+        text.parse()
+    }
+}
+
 /// The text is not 32 hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAnId;
+
+impl fmt::Display for NotAnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id has 32 hex digits")
+    }
+}
 
 impl FromStr for NotificationId {
     type Err = NotAnId;
@@ -64,7 +87,7 @@ impl FromStr for NotificationId {
 }
 
 /// What the person sees: stored once, however many devices it is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Notification {
     /// Identity, the same for every device and every delivery of it.
     pub id: NotificationId,
@@ -79,7 +102,8 @@ pub struct Notification {
 }
 
 /// Whom a notification is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Target {
     /// Every registered user.
     Everyone,
@@ -131,7 +155,8 @@ impl FromStr for Target {
 }
 
 /// How far one device has got with one notification. Later states are never left for earlier ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum DeliveryState {
     /// Stored, waiting for the device.

@@ -8,10 +8,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::notification::{DeliveryState, Notification, NotificationId};
 
 /// An account as stored: credentials and what the user or an administrator said about it.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Account {
     /// Local part, lower case: the key.
     pub name: String,
@@ -32,11 +35,11 @@ pub struct Account {
 }
 
 /// Number of a device, given once and never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 pub struct DeviceId(pub u32);
 
 /// A device: one resource of one account, remembered so that pushes can wait for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Device {
     /// The key.
     pub id: DeviceId,
@@ -50,7 +53,7 @@ pub struct Device {
 }
 
 /// How far one device has got with one notification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Delivery {
     /// The notification.
     pub notification: NotificationId,
