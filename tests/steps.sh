@@ -67,7 +67,8 @@ show_failure() { # NAME LIMIT; of the command that logged ran
         printf ', its time limit is %d s' "$2"
     fi
     printf '\n'
-    { grep '^FAIL ' "$log" || true; tail -n 40 "$log"; } | sed 's/^/   | /'
+    # The end of the log, and before it what our own programs say of single tests.
+    awk -v lines="$(wc -l <"$log")" '/^FAIL / || NR > lines - 40 { print "   | " $0 }' "$log"
     echo "   whole log: $log"
 }
 

@@ -6,7 +6,6 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -15,10 +14,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use super::DEADLINE;
+use super::scratch::Scratch;
 
-/// What to run and where; dropping it removes the directory.
+/// What to run and where.
 pub(crate) struct Setup {
-    pub(crate) root: PathBuf,
+    root: Scratch,
     program: PathBuf,
     args: Vec<OsString>,
     open_files: Option<u64>,
@@ -33,14 +33,8 @@ impl Setup {
 
     /// A binary over an empty directory.
     pub(crate) fn of(program: impl Into<PathBuf>) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("lanpush-test-{}-{number}", std::process::id());
-        let root = std::env::temp_dir().join(name);
-        let _ = fs::remove_dir_all(&root);
-        fs::create_dir_all(&root).unwrap();
         Self {
-            root,
+            root: Scratch::new(),
             program: program.into(),
             args: Vec::new(),
             open_files: None,
@@ -48,7 +42,7 @@ impl Setup {
     }
 
     pub(crate) fn data(&self) -> PathBuf {
-        self.root.join("data")
+        self.root.path().join("data")
     }
 
     pub(crate) fn arg(mut self, arg: impl Into<OsString>) -> Self {
@@ -63,7 +57,7 @@ impl Setup {
     }
 
     pub(crate) fn write_config(&self, text: &str) -> PathBuf {
-        let file = self.root.join("lanpush.toml");
+        let file = self.root.path().join("lanpush.toml");
         fs::write(&file, text).unwrap();
         file
     }
@@ -90,7 +84,7 @@ impl Setup {
             .args(["--domain", "push.lan", "--data"])
             .arg(self.data())
             .args(&self.args)
-            .current_dir(&self.root)
+            .current_dir(self.root.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -121,12 +115,6 @@ impl Setup {
         let log = collect(child.stderr.take().unwrap());
         let status = wait(&mut child);
         (status.code(), log.whole())
-    }
-}
-
-impl Drop for Setup {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.root);
     }
 }
 

@@ -10,7 +10,7 @@ need_component clippy clippy
 
 mapfile -t chosen < <(test_targets without-binary)
 try formatting 60 cargo fmt --check
-try lints 600 cargo clippy --locked --all-targets -- -D warnings
+try lints 600 cargo lint
 try documentation 300 env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 try "cargo tests" 900 cargo test --locked --no-fail-fast --lib --bins "${chosen[@]}"
 try "examples in docs" 300 cargo test --locked --doc
