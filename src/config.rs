@@ -98,6 +98,8 @@ pub struct Push {
 pub struct Storage {
     /// Bytes of database pages kept in memory.
     pub cache: u64,
+    /// Hours between two automatic exports; 0 for none.
+    pub export_hours: u32,
 }
 
 /// `[limits]`
@@ -223,7 +225,10 @@ impl Default for Push {
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { cache: 1_000_000 }
+        Self {
+            cache: 1_000_000,
+            export_hours: 6,
+        }
     }
 }
 
@@ -294,6 +299,7 @@ mod tests {
             xmpp.listen = "[::]:1"
             http.listen = "[::]:2"
             storage.cache = 300000
+            storage.export_hours = 1
             limits.connections = 9
         "#;
         let next = Config::parse(fixed).unwrap();
@@ -304,6 +310,7 @@ mod tests {
                 "xmpp.listen",
                 "http.listen",
                 "storage.cache",
+                "storage.export_hours",
                 "limits.connections"
             ]
         );

@@ -24,6 +24,8 @@ pub(super) enum Command {
     Check,
     User(Action),
     Send(Draft),
+    Export(PathBuf),
+    Import { file: PathBuf, replace: bool },
     Help,
     Version,
 }
@@ -34,6 +36,7 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Arguments, 
     let mut options = Options::default();
     let mut draft = Draft::default();
     let mut names = Vec::new();
+    let mut replace = false;
     let asks = |command| {
         Ok(Arguments {
             command,
@@ -45,6 +48,7 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Arguments, 
             Arg::Long("help") | Arg::Short('h') => return asks(Command::Help),
             Arg::Long("version") => return asks(Command::Version),
             Arg::Long("config") => options.config = Some(PathBuf::from(value(&mut parser)?)),
+            Arg::Long("replace") => replace = true,
             Arg::Long("title") => draft.title = Some(text(value(&mut parser)?)?),
             Arg::Long("uri") => draft.uri = Some(text(value(&mut parser)?)?),
             Arg::Long(name) => {
@@ -57,11 +61,14 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Arguments, 
         }
     }
     let words: Vec<&str> = names.iter().map(String::as_str).collect();
-    let command = command(&words, draft)?;
+    if replace && words.first() != Some(&"import") {
+        return Err(bad("--replace belongs to lanpush import"));
+    }
+    let command = command(&words, draft, replace)?;
     Ok(Arguments { command, options })
 }
 
-fn command(words: &[&str], draft: Draft) -> Result<Command, Failure> {
+fn command(words: &[&str], draft: Draft, replace: bool) -> Result<Command, Failure> {
     if let Some(flag) = draft.flag().filter(|_| words.first() != Some(&"send")) {
         return Err(bad(format!("{flag} belongs to lanpush send")));
     }
@@ -75,6 +82,15 @@ fn command(words: &[&str], draft: Draft) -> Result<Command, Failure> {
             message: (*message).to_owned(),
             ..draft
         })),
+        ["export", file] if !file.is_empty() => Ok(Command::Export(PathBuf::from(file))),
+        ["import", file] if !file.is_empty() => Ok(Command::Import {
+            file: PathBuf::from(file),
+            replace,
+        }),
+        [verb @ ("export" | "import"), ..] => Err(bad(format!(
+            "lanpush {verb} wants one FILE, or - for standard {}",
+            if *verb == "export" { "output" } else { "input" }
+        ))),
         ["send"] | ["send", _] => Err(bad("lanpush send wants TO and MESSAGE")),
         ["send", ..] => Err(bad(
             "lanpush send wants one TO and one MESSAGE; put * and a message of several words in quotes",
@@ -158,6 +174,11 @@ mod tests {
         }
     }
 
+    fn import(file: &str, replace: bool) -> Command {
+        let file = file.into();
+        Command::Import { file, replace }
+    }
+
     fn add(name: &str, password: Option<&str>) -> Command {
         Command::User(Action::Add {
             name: name.into(),
@@ -188,6 +209,10 @@ mod tests {
             (&["-h"], Command::Help),
             (&["send", "--help"], Command::Help),
             (&["--version"], Command::Version),
+            (&["export", "a"], Command::Export("a".into())),
+            (&["export", "-"], Command::Export("-".into())),
+            (&["import", "a"], import("a", false)),
+            (&["import", "--replace", "-"], import("-", true)),
             (&["user", "list"], Command::User(Action::List)),
             (&["user", "add", "sam"], add("sam", None)),
             (&["user", "add", "sam", "pw"], add("sam", Some("pw"))),
@@ -279,6 +304,22 @@ mod tests {
             (
                 &["user", "list", "--uri", "u"],
                 "--uri belongs to lanpush send",
+            ),
+            (
+                &["export", "a", "--replace"],
+                "--replace belongs to lanpush import",
+            ),
+            (
+                &["export"],
+                "lanpush export wants one FILE, or - for standard output",
+            ),
+            (
+                &["import", ""],
+                "lanpush import wants one FILE, or - for standard input",
+            ),
+            (
+                &["import", "a", "b"],
+                "lanpush import wants one FILE, or - for standard input",
             ),
             (&["send"], "lanpush send wants TO and MESSAGE"),
             (&["send", "sam"], "lanpush send wants TO and MESSAGE"),

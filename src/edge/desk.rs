@@ -24,7 +24,10 @@ impl Desk for Hub {
     }
 
     fn status(&self) -> Status {
-        self.gateway().status(Hub::now(self))
+        Status {
+            warning: self.warning(),
+            ..self.gateway().status(Hub::now(self))
+        }
     }
 
     fn users(

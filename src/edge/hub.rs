@@ -42,6 +42,8 @@ pub(super) struct Hub {
     rearm: Bell,
     /// Rung when a connection or a request has ended.
     ended: Bell,
+    /// What has happened to the data, as [`super::repair`] tells it.
+    warning: RefCell<Option<String>>,
 }
 
 impl Hub {
@@ -66,7 +68,18 @@ impl Hub {
             armed: Cell::new(None),
             rearm: Bell::default(),
             ended: Bell::default(),
+            warning: RefCell::default(),
         })
+    }
+
+    /// From here on the status shows this warning.
+    pub(super) fn warn(&self, warning: Option<String>) {
+        self.warning.replace(warning);
+    }
+
+    /// What a person has to know about the data.
+    pub(super) fn warning(&self) -> Option<String> {
+        self.warning.borrow().clone()
     }
 
     /// Runs a task until the server stops.

@@ -9,11 +9,14 @@
 //! | `refusal`, `seats`, `descriptors` | how many fit in, and what the others hear |
 //! | `http/`, `desk` | the page and the API, and what they see of the hub |
 //! | `data_dir`, `storage`, `storage_thread`, `database` | the disk |
+//! | `repair`, `trial`, `backup` | what happens when its files are damaged, and what is kept for that case |
+//! | `export`, `import`, `offline` | everything in one file |
 //! | `timer`, `clock`, `entropy`, `signals`, `bell` | time, randomness, signals, waking tasks |
 //! | `logging`, `seldom`, `summary`, `lan`, `error` | what a person reads |
 
 mod admin;
 mod backlog;
+pub mod backup;
 mod bell;
 mod clock;
 mod connection;
@@ -23,14 +26,18 @@ mod descriptors;
 mod desk;
 mod entropy;
 mod error;
+pub mod export;
 pub mod http;
 mod hub;
+pub mod import;
 mod lan;
 mod listener;
 pub mod logging;
+pub mod offline;
 mod peer;
 mod phones;
 mod refusal;
+pub mod repair;
 mod seats;
 mod seldom;
 mod serve;
@@ -40,6 +47,7 @@ mod storage_thread;
 mod summary;
 mod table;
 mod timer;
+pub mod trial;
 mod web;
 
 pub use error::RunError;

@@ -8,6 +8,7 @@ use smol::future::{or, yield_now};
 use smol::{Async, LocalExecutor, Task, Timer};
 
 use super::admin::AdminSocket;
+use super::backup::Backups;
 use super::clock::Clock;
 use super::data_dir::DataDir;
 use super::descriptors::{self, Shares, Spare};
@@ -17,8 +18,9 @@ use super::listener::{self, Door, Ending};
 use super::phones::Phones;
 use super::signals::{Wish, Wishes};
 use super::storage::{Outcomes, SledStore};
+use super::trial::Trial;
 use super::web::Web;
-use super::{entropy, summary, timer};
+use super::{entropy, repair, summary, timer};
 use crate::config::Config;
 use crate::limits::STOP_WAIT;
 use crate::push::{Event, Gateway};
@@ -43,14 +45,20 @@ pub fn run(serve: Serve) -> Result<(), RunError> {
     let entropy = entropy::open().map_err(RunError::Entropy)?;
     let data = DataDir::open(&serve.data).map_err(RunError::Data)?;
     let ports = Ports::bind(&serve.config)?;
-    let (store, outcomes) =
-        SledStore::open(&data, serve.config.storage.cache).map_err(RunError::Database)?;
+    let storage = &serve.config.storage;
+    let trial = Trial::of_this_program();
+    let repairs = repair::repair(&data, storage.cache, &trial, clock.now().wall.seconds())
+        .map_err(RunError::Database)?;
+    let (store, outcomes) = SledStore::open(&data, storage.cache).map_err(RunError::Database)?;
+    let _backups =
+        Backups::start(&data, store.rows(), storage.export_hours).map_err(RunError::System)?;
     let config = Rc::clone(&serve.config);
     let gateway = Gateway::new(config, Box::new(store), entropy, clock.now());
     let gateway = gateway.map_err(RunError::Store)?;
 
     let executor = Rc::new(LocalExecutor::new());
     let hub = Hub::new(gateway, Rc::clone(&serve.config), clock, &executor);
+    hub.warn(repairs.warning);
     let ended = smol::block_on(executor.run(serve_until_stopped(
         &hub, &executor, serve, ports, outcomes, shares,
     )));

@@ -43,6 +43,24 @@ pub(super) struct SharedRows {
     damaged: AtomicU64,
 }
 
+/// The durable rows of a store, to be read by any thread.
+#[derive(Clone)]
+pub struct Rows(Arc<SharedRows>);
+
+impl Rows {
+    /// The database, or `None` while it is closed after an error. Its files stay open as long as the handle.
+    pub(super) fn current(&self) -> Option<sled::Db> {
+        let rows = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
+        rows.clone()
+    }
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows").finish_non_exhaustive()
+    }
+}
+
 impl SledStore {
     /// Opens the store in `data` with a page cache of `cache` bytes, and starts its thread.
     ///
@@ -62,6 +80,12 @@ impl SledStore {
             thread: Some(thread),
         };
         Ok((store, receiver))
+    }
+
+    /// What it holds, for another thread to read.
+    #[must_use]
+    pub fn rows(&self) -> Rows {
+        Rows(Arc::clone(&self.rows))
     }
 
     /// Records found damaged since the store was opened, each time they were met.

@@ -29,6 +29,8 @@ pub struct Status {
     pub uptime: u64,
     /// What keeps new pushes from being accepted, in words, or `None`.
     pub trouble: Option<String>,
+    /// What has happened to the data, in words, or `None`; the edge knows it.
+    pub warning: Option<String>,
 }
 
 /// A registered user.
@@ -112,6 +114,7 @@ impl Gateway {
             dropped: domain.dropped,
             uptime: u64::from(now.mono.seconds()),
             trouble: domain.trouble.as_ref().map(ToString::to_string),
+            warning: None,
         }
     }
 

@@ -325,6 +325,7 @@ struct StatusOut {
     dropped: u64,
     uptime: u64,
     trouble: Option<String>,
+    warning: Option<String>,
 }
 
 impl From<Status> for StatusOut {
@@ -340,6 +341,7 @@ impl From<Status> for StatusOut {
             dropped: status.dropped,
             uptime: status.uptime,
             trouble: status.trouble,
+            warning: status.warning,
         }
     }
 }

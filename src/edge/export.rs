@@ -1,0 +1,165 @@
+//! What the database holds, written as an export, record by record.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io::{self, Write};
+
+use super::database::sled_error;
+use crate::push::export::{Counts, FORMAT, Header, Line};
+use crate::push::notification::NotificationId;
+use crate::push::record::{self, BadRecord, Loader};
+use crate::push::store::{Row, StoreError};
+
+/// How much of the notifications goes into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All of them with all that is known of their deliveries.
+    Everything,
+    /// Those that wait for a device, the newest first, up to so many bytes; only what waits of their
+    /// deliveries.
+    Waiting(usize),
+}
+
+/// Why there is no export.
+#[derive(Debug)]
+pub enum ExportError {
+    /// The database cannot be read.
+    Store(StoreError),
+    /// The file cannot be written.
+    Io(io::Error),
+}
+
+impl fmt::Display for ExportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Io(error) => write!(f, "cannot write the export: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ExportError {}
+
+impl From<sled::Error> for ExportError {
+    fn from(error: sled::Error) -> Self {
+        Self::Store(sled_error(error))
+    }
+}
+
+impl From<io::Error> for ExportError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Writes the whole export; `made` is in seconds since 1970. Damaged records are left out.
+pub(super) fn write(
+    rows: &sled::Db,
+    scope: Scope,
+    made: u64,
+    out: &mut dyn Write,
+) -> Result<Counts, ExportError> {
+    let chosen = match scope {
+        Scope::Everything => None,
+        Scope::Waiting(bytes) => Some(choose(rows, bytes)?),
+    };
+    let mut export = Export {
+        rows,
+        chosen,
+        counts: Counts::default(),
+        out,
+    };
+    let header = Header {
+        format: FORMAT,
+        made,
+    };
+    export.line(&Line::Lanpush(header))?;
+    load(rows, &mut |row| export.row(row))?;
+    export.line(&Line::End(export.counts))?;
+    Ok(export.counts)
+}
+
+struct Export<'a> {
+    rows: &'a sled::Db,
+    /// The notifications that go into it, if not all do.
+    chosen: Option<BTreeSet<NotificationId>>,
+    counts: Counts,
+    out: &'a mut dyn Write,
+}
+
+impl Export<'_> {
+    fn line(&mut self, line: &Line) -> Result<(), ExportError> {
+        self.counts.add(line);
+        Ok(self.out.write_all(line.to_text().as_bytes())?)
+    }
+
+    fn row(&mut self, row: Row) -> Result<(), ExportError> {
+        let has = |id| self.chosen.as_ref().is_none_or(|ids| ids.contains(&id));
+        match row {
+            Row::Account(account) => self.line(&Line::Account(account)),
+            Row::Device(device) => self.line(&Line::Device(device)),
+            Row::Notification(id) if has(id) => match body(self.rows, id)? {
+                Some(line) => self.line(&line),
+                None => Ok(()),
+            },
+            Row::Delivery(delivery)
+                if has(delivery.notification)
+                    && (self.chosen.is_none() || delivery.state.is_waiting()) =>
+            {
+                self.line(&Line::Delivery(delivery))
+            }
+            Row::Notification(_) | Row::Delivery(_) => Ok(()),
+        }
+    }
+}
+
+/// Shows every whole record but the bodies, in the order of their keys.
+pub(super) fn load(
+    rows: &sled::Db,
+    visit: &mut dyn FnMut(Row) -> Result<(), ExportError>,
+) -> Result<(), ExportError> {
+    let mut outcome = Ok(());
+    let mut keep = |read: Result<Row, BadRecord>| {
+        if let (Ok(row), Ok(())) = (read, &outcome) {
+            outcome = visit(row);
+        }
+    };
+    let mut loader = Loader::default();
+    for row in rows.range(..record::END_OF_LOADED) {
+        let (key, value) = row?;
+        loader.row(&key, &value, &mut keep);
+    }
+    loader.finish(&mut keep);
+    outcome
+}
+
+fn body(rows: &sled::Db, id: NotificationId) -> Result<Option<Line>, ExportError> {
+    let read = record::read_notification(id, |key| rows.get(key))?;
+    Ok(read.and_then(Result::ok).map(Line::Notification))
+}
+
+/// The newest notifications that wait for a device, as many as fit.
+fn choose(rows: &sled::Db, bytes: usize) -> Result<BTreeSet<NotificationId>, ExportError> {
+    let mut waiting = BTreeSet::new();
+    load(rows, &mut |row| {
+        if let Row::Delivery(delivery) = row
+            && delivery.state.is_waiting()
+        {
+            waiting.insert(delivery.notification);
+        }
+        Ok(())
+    })?;
+    let mut left = bytes;
+    let mut chosen = BTreeSet::new();
+    for id in waiting.into_iter().rev() {
+        let Some(line) = body(rows, id)? else {
+            continue;
+        };
+        match left.checked_sub(line.to_text().len()) {
+            Some(rest) => left = rest,
+            None => break,
+        }
+        chosen.insert(id);
+    }
+    Ok(chosen)
+}

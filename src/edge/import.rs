@@ -1,0 +1,328 @@
+//! An export, or the users of an androidpn server, put into a database that nobody else has open.
+//!
+//! What is there stays: an account keeps its credentials and labels unless it is to be replaced, a device is
+//! known by its account and resource, a notification by its id and keeps its own deliveries.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::{self, BufRead, Read};
+
+use super::database::{Commit, Database};
+use super::export::{self, ExportError};
+use crate::limits;
+use crate::push::androidpn;
+use crate::push::export::{BadLine, Counts, Line};
+use crate::push::notification::NotificationId;
+use crate::push::record;
+use crate::push::store::{Account, Change, Delivery, Device, DeviceId, Row, StoreError};
+
+/// What an import has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// What has been added or replaced.
+    pub taken: Counts,
+    /// Accounts that were there and stay as they are.
+    pub kept: u64,
+    /// Records that belong to an account, a device or a notification that is not there, and what a
+    /// notification that was there before would have added.
+    pub left_out: u64,
+    /// Lines of which something could not be taken, counted from 1, and why; the first
+    /// [`limits::IMPORT_COMPLAINTS`] of them.
+    pub complaints: Vec<(usize, BadLine)>,
+    /// How many there are.
+    pub bad: u64,
+    /// The file is cut short, or has lost lines.
+    pub incomplete: bool,
+    /// Seconds since 1970 when the export was made, if the file says.
+    pub made: Option<u64>,
+}
+
+impl fmt::Display for Imported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "imported {}", self.taken)?;
+        let rest = [
+            (self.kept, "accounts kept as they were"),
+            (self.left_out, "records left out"),
+            (self.bad, "bad lines"),
+        ];
+        for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, "; {what}: {count}")?;
+        }
+        if self.incomplete {
+            f.write_str("; the file is not complete")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why an import has ended early; what it had taken by then stays.
+#[derive(Debug)]
+pub enum ImportError {
+    /// The database cannot be read or written.
+    Store(StoreError),
+    /// The file cannot be read.
+    Io(io::Error),
+    /// The file is neither an export nor an SQL text of an androidpn server.
+    Unknown(BadLine),
+    /// The SQL text is longer than [`limits::SQL_BYTES`].
+    TooLong,
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Io(error) => write!(f, "cannot read the file: {error}"),
+            Self::Unknown(why) => write!(
+                f,
+                "this is neither an export of lanpush nor an SQL text with androidpn's users: {why}"
+            ),
+            Self::TooLong => write!(
+                f,
+                "an SQL text may have {} MB at most",
+                limits::SQL_BYTES / 1024 / 1024
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ImportError {}
+
+impl From<StoreError> for ImportError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<io::Error> for ImportError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Puts what `file` holds into `database`.
+pub(super) fn run(
+    database: &mut Database,
+    file: &mut dyn BufRead,
+    replace: bool,
+) -> Result<Imported, ImportError> {
+    let mut import = Import::new(database, replace)?;
+    if androidpn::looks_like_sql(file.fill_buf()?) {
+        import.sql(file)?;
+    } else {
+        import.lines(file)?;
+    }
+    import.flush()?;
+    Ok(import.report)
+}
+
+struct Import<'a> {
+    database: &'a mut Database,
+    replace: bool,
+    accounts: BTreeSet<String>,
+    devices: BTreeMap<(String, Option<String>), DeviceId>,
+    /// Numbers of the file's devices here.
+    renamed: BTreeMap<DeviceId, DeviceId>,
+    next_device: u32,
+    /// Notifications that were there before.
+    old: BTreeSet<NotificationId>,
+    /// Notifications that have come with the file.
+    new: BTreeSet<NotificationId>,
+    changes: Vec<Change>,
+    report: Imported,
+}
+
+impl<'a> Import<'a> {
+    fn new(database: &'a mut Database, replace: bool) -> Result<Self, ImportError> {
+        let mut accounts = BTreeSet::new();
+        let mut devices = BTreeMap::new();
+        let mut old = BTreeSet::new();
+        let mut next_device = 1;
+        let loaded = export::load(database.rows(), &mut |row| {
+            match row {
+                Row::Account(account) => drop(accounts.insert(account.name)),
+                Row::Device(device) => {
+                    next_device = next_device.max(device.id.0.saturating_add(1));
+                    devices.insert((device.account, device.resource), device.id);
+                }
+                Row::Notification(id) => drop(old.insert(id)),
+                Row::Delivery(_) => {}
+            }
+            Ok(())
+        });
+        loaded.map_err(|error| match error {
+            ExportError::Store(error) => ImportError::Store(error),
+            ExportError::Io(error) => ImportError::Io(error),
+        })?;
+        Ok(Self {
+            database,
+            replace,
+            accounts,
+            devices,
+            renamed: BTreeMap::new(),
+            next_device,
+            old,
+            new: BTreeSet::new(),
+            changes: Vec::new(),
+            report: Imported::default(),
+        })
+    }
+
+    fn sql(&mut self, file: &mut dyn BufRead) -> Result<(), ImportError> {
+        let mut text = Vec::new();
+        file.take(limits::SQL_BYTES + 1).read_to_end(&mut text)?;
+        if text.len() as u64 > limits::SQL_BYTES {
+            return Err(ImportError::TooLong);
+        }
+        let users = androidpn::users(&text);
+        for (line, why) in users.bad {
+            self.complain(line, why);
+        }
+        for account in users.accounts {
+            self.account(account)?;
+        }
+        Ok(())
+    }
+
+    fn lines(&mut self, file: &mut dyn BufRead) -> Result<(), ImportError> {
+        let mut seen = Counts::default();
+        let mut end = None;
+        let mut text = Vec::new();
+        for number in 1.. {
+            let whole = read_line(file, &mut text)?;
+            if text.is_empty() {
+                break;
+            }
+            let line = if whole {
+                Line::parse(text.trim_ascii_end())
+            } else {
+                Err(BadLine("it is too long".into()))
+            };
+            match line {
+                Ok(Line::Lanpush(header)) if number == 1 => self.report.made = Some(header.made),
+                Err(why) if number == 1 => return Err(ImportError::Unknown(why)),
+                _ if number == 1 => {
+                    let why = "its first line does not say what it is".into();
+                    return Err(ImportError::Unknown(BadLine(why)));
+                }
+                Ok(Line::Lanpush(_)) => self.complain(number, BadLine("it begins again".into())),
+                Ok(Line::End(counts)) => end = Some(counts),
+                Ok(line) => {
+                    seen.add(&line);
+                    self.record(line)?;
+                }
+                Err(why) => self.complain(number, why),
+            }
+        }
+        if self.report.made.is_none() {
+            return Err(ImportError::Unknown(BadLine("it is empty".into())));
+        }
+        self.report.incomplete = end != Some(seen);
+        Ok(())
+    }
+
+    fn record(&mut self, line: Line) -> Result<(), ImportError> {
+        match line {
+            Line::Account(account) => self.account(account),
+            Line::Device(device) => self.device(device),
+            Line::Notification(notification) => {
+                if self.old.contains(&notification.id) {
+                    self.report.left_out += 1;
+                    return Ok(());
+                }
+                self.new.insert(notification.id);
+                self.report.taken.notifications += 1;
+                self.change(Change::PutNotification(notification))
+            }
+            Line::Delivery(delivery) => self.delivery(delivery),
+            Line::Lanpush(_) | Line::End(_) => Ok(()),
+        }
+    }
+
+    fn account(&mut self, account: Account) -> Result<(), ImportError> {
+        if !self.accounts.insert(account.name.clone()) && !self.replace {
+            self.report.kept += 1;
+            return Ok(());
+        }
+        self.report.taken.accounts += 1;
+        self.change(Change::PutAccount(account))
+    }
+
+    fn device(&mut self, device: Device) -> Result<(), ImportError> {
+        if !self.accounts.contains(&device.account) {
+            self.report.left_out += 1;
+            return Ok(());
+        }
+        let key = (device.account.clone(), device.resource.clone());
+        if let Some(id) = self.devices.get(&key) {
+            self.renamed.insert(device.id, *id);
+            return Ok(());
+        }
+        let id = DeviceId(self.next_device);
+        self.next_device = self.next_device.saturating_add(1);
+        self.devices.insert(key, id);
+        self.renamed.insert(device.id, id);
+        self.report.taken.devices += 1;
+        self.change(Change::PutDevice(Device { id, ..device }))
+    }
+
+    fn delivery(&mut self, delivery: Delivery) -> Result<(), ImportError> {
+        let device = self.renamed.get(&delivery.device).copied();
+        let Some(device) = device.filter(|_| self.new.contains(&delivery.notification)) else {
+            self.report.left_out += 1;
+            return Ok(());
+        };
+        self.report.taken.deliveries += 1;
+        self.change(Change::PutDelivery(Delivery { device, ..delivery }))
+    }
+
+    fn change(&mut self, change: Change) -> Result<(), ImportError> {
+        self.changes.push(change);
+        if self.changes.len() >= limits::IMPORT_CHANGES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), ImportError> {
+        let mut commit = Commit::new();
+        for change in std::mem::take(&mut self.changes) {
+            let mut writes = Vec::new();
+            if let Err(why) = record::writes(&change, &mut writes) {
+                log::warn!("import: {why}");
+                self.report.left_out += 1;
+                continue;
+            }
+            for write in writes {
+                self.database.stage(write, &mut commit)?;
+            }
+        }
+        Ok(self.database.write(commit)?)
+    }
+
+    fn complain(&mut self, line: usize, why: BadLine) {
+        self.report.bad += 1;
+        if self.report.complaints.len() < limits::IMPORT_COMPLAINTS {
+            self.report.complaints.push((line, why));
+        }
+    }
+}
+
+/// Reads a line with its end into `text`, or nothing at the end of the file; false if it is above
+/// [`limits::EXPORT_LINE`] bytes, the rest of it then is passed over.
+fn read_line(file: &mut dyn BufRead, text: &mut Vec<u8>) -> io::Result<bool> {
+    text.clear();
+    let limit = limits::EXPORT_LINE as u64;
+    (&mut *file).take(limit).read_until(b'\n', text)?;
+    if text.ends_with(b"\n") || (text.len() as u64) < limit {
+        return Ok(true);
+    }
+    let mut rest = Vec::new();
+    while !rest.ends_with(b"\n") {
+        rest.clear();
+        if (&mut *file).take(limit).read_until(b'\n', &mut rest)? == 0 {
+            break;
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,338 @@
+//! Making the database fit to be opened: the repair ladder.
+//!
+//! 1. A database whose files are there is opened and read in a [`Trial`].
+//! 2. If that fails for damage, sled's snapshots and its `conf` are put out of the way: sled makes both anew
+//!    from the log. Then another trial.
+//! 3. If that fails too, or the log is gone, the directory is set aside as `db.bad.N`, and the last automatic
+//!    export takes its place. Without one the server starts empty.
+//!
+//! Each step is logged. From the third on it is also written to `repairs.txt` in the data directory, which is
+//! shown as a warning at every start until somebody removes the file. What is no damage (a full disk, missing
+//! rights, files in use, a later version) repairs nothing and fails the start.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use super::backup;
+use super::data_dir::{DataDir, sync_directory};
+use super::database::{Database, OpenError, files};
+use super::import::{self, Imported};
+use super::trial::{Trial, Verdict};
+use crate::limits;
+use crate::push::store::StoreError;
+use crate::time::calendar;
+
+/// One step of the ladder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Snapshots and `conf` were put out of the way, because of this.
+    SnapshotsDropped(String),
+    /// The database was set aside in this directory, because of this.
+    SetAside(PathBuf, String),
+    /// The last automatic export has taken its place.
+    Restored(Imported),
+    /// There was no export that could be read, for this reason: the server starts empty.
+    StartedEmpty(String),
+}
+
+impl Step {
+    /// Whether something may have been lost.
+    fn is_serious(&self) -> bool {
+        !matches!(self, Self::SnapshotsDropped(_))
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SnapshotsDropped(why) => {
+                write!(
+                    f,
+                    "{why}; sled's snapshots are dropped and it is tried again"
+                )
+            }
+            Self::SetAside(path, why) => write!(f, "{why}; it is set aside as {path:?}"),
+            Self::Restored(imported) => {
+                let made = calendar(imported.made.unwrap_or(0));
+                write!(
+                    f,
+                    "restored from the automatic export of {made} UTC: {imported}"
+                )
+            }
+            Self::StartedEmpty(why) => {
+                write!(
+                    f,
+                    "nothing could be restored ({why}): the server has started empty"
+                )
+            }
+        }
+    }
+}
+
+/// What has been repaired.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// At this start, in their order.
+    pub steps: Vec<Step>,
+    /// What a person has to know, of this start or of an earlier one: the contents of `repairs.txt`.
+    pub warning: Option<String>,
+}
+
+/// Brings the database in `data` into a state in which it opens; `now` is in seconds since 1970.
+///
+/// # Errors
+/// [`OpenError`] if it cannot be opened for another reason than damage, or if the repair fails.
+pub fn repair(data: &DataDir, cache: u64, trial: &Trial, now: u64) -> Result<Repairs, OpenError> {
+    let mut ladder = Ladder {
+        data,
+        cache,
+        now,
+        steps: Vec::new(),
+    };
+    ladder.climb(trial)?;
+    Ok(Repairs {
+        steps: ladder.steps,
+        warning: warning(data.path()),
+    })
+}
+
+/// What stands in `repairs.txt`.
+fn warning(data: &Path) -> Option<String> {
+    let text = fs::read_to_string(repairs_file(data)).ok()?;
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn repairs_file(data: &Path) -> PathBuf {
+    data.join("repairs.txt")
+}
+
+struct Ladder<'a> {
+    data: &'a DataDir,
+    cache: u64,
+    now: u64,
+    steps: Vec<Step>,
+}
+
+/// What is there of a database.
+enum Files {
+    /// Nothing.
+    None,
+    /// Other files, but no log, or an empty one.
+    NoLog,
+    /// A log.
+    Log,
+}
+
+impl Ladder<'_> {
+    fn climb(&mut self, trial: &Trial) -> Result<(), OpenError> {
+        remove_all(&self.restoring())?;
+        match self.files()? {
+            Files::None if backup::path(self.data.path()).exists() => {
+                log::error!("store: the database is missing");
+                self.restore()
+            }
+            Files::None => Ok(()),
+            Files::NoLog => self.set_aside("the database has lost its log".into()),
+            Files::Log => {
+                self.check_conf()?;
+                let Some(why) = self.examine(trial)? else {
+                    return Ok(());
+                };
+                if !self.drop_snapshots(&why)? {
+                    return self.set_aside(why);
+                }
+                match self.examine(trial)? {
+                    None => Ok(()),
+                    Some(why) => self.set_aside(why),
+                }
+            }
+        }
+    }
+
+    fn files(&self) -> io::Result<Files> {
+        let path = self.data.database();
+        match fs::metadata(path.join("db")) {
+            Ok(log) if log.len() > 0 => return Ok(Files::Log),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let others = files(&path, |_| true)?;
+        Ok(if others.is_empty() {
+            Files::None
+        } else {
+            Files::NoLog
+        })
+    }
+
+    /// Why the database is damaged, if it is.
+    fn examine(&self, trial: &Trial) -> Result<Option<String>, OpenError> {
+        match trial.run(&self.data.database()) {
+            // A log that was cut short opens, with what is left of it.
+            Verdict::Fine(0) => {
+                let before = backup::counts_of(&backup::path(self.data.path()));
+                let had = before.is_some_and(|counts| counts.accounts > 0);
+                Ok(had.then(|| "the database has lost everything".to_owned()))
+            }
+            Verdict::Fine(_) => Ok(None),
+            Verdict::Damaged(why) => Ok(Some(why)),
+            Verdict::Refused(why) => Err(OpenError::Refused(why)),
+            Verdict::Full => Err(OpenError::Failed(StoreError::Full)),
+            Verdict::Untried(error) => {
+                log::warn!("store: opened without a trial, which cannot be started: {error}");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Refuses what a later sled has written.
+    fn check_conf(&self) -> Result<(), OpenError> {
+        let conf = fs::read(self.data.database().join("conf")).unwrap_or_default();
+        match version(&conf) {
+            Some(version) if version > SLED => Err(OpenError::Refused(format!(
+                "a later lanpush wrote it (sled {}.{}, this one knows {}.{}); use that one",
+                version.0, version.1, SLED.0, SLED.1
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// False if there is nothing to drop.
+    fn drop_snapshots(&mut self, why: &str) -> Result<bool, OpenError> {
+        let path = self.data.database();
+        let snapshots = files(&path, |name| name.starts_with("snap."))?;
+        let conf = path.join("conf");
+        if snapshots.is_empty() && !conf.exists() {
+            return Ok(false);
+        }
+        self.note(Step::SnapshotsDropped(why.to_owned()));
+        for snapshot in snapshots {
+            fs::remove_file(snapshot)?;
+        }
+        if conf.exists() {
+            // Its bytes may tell a person what has happened.
+            fs::rename(&conf, path.join("conf.bad"))?;
+        }
+        sync_directory(&path);
+        Ok(true)
+    }
+
+    fn set_aside(&mut self, why: String) -> Result<(), OpenError> {
+        let (path, database) = (self.data.path(), self.data.database());
+        let mut kept: Vec<(u64, PathBuf)> = files(path, |name| name.starts_with("db.bad."))?
+            .into_iter()
+            .filter_map(|path| Some((path.extension()?.to_str()?.parse().ok()?, path)))
+            .collect();
+        kept.sort();
+        let number = kept
+            .last()
+            .map_or(1, |(number, _)| number.saturating_add(1));
+        let excess = (kept.len() + 1).saturating_sub(limits::BAD_DATABASES);
+        for (_, old) in kept.iter().take(excess) {
+            remove_all(old)?;
+        }
+        let aside = path.join(format!("db.bad.{number}"));
+        self.note(Step::SetAside(aside.clone(), why));
+        fs::rename(&database, aside)?;
+        sync_directory(path);
+        self.restore()
+    }
+
+    /// Makes a database out of the last automatic export, in a place of its own: cut short, it leaves none.
+    fn restore(&mut self) -> Result<(), OpenError> {
+        let backup = backup::path(self.data.path());
+        let file = match File::open(&backup) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.note(Step::StartedEmpty(
+                    "there is no automatic export yet".into(),
+                ));
+                return Ok(());
+            }
+            Err(error) => {
+                self.note(Step::StartedEmpty(format!("{backup:?}: {error}")));
+                return Ok(());
+            }
+        };
+        let restoring = self.restoring();
+        let mut database = Database::open(&restoring, self.cache)?;
+        match import::run(&mut database, &mut BufReader::new(file), false) {
+            Ok(imported) => {
+                drop(database);
+                fs::rename(&restoring, self.data.database())?;
+                sync_directory(self.data.path());
+                for (line, why) in &imported.complaints {
+                    log::warn!("store: {backup:?} line {line}: {why}");
+                }
+                self.note(Step::Restored(imported));
+            }
+            Err(import::ImportError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                drop(database);
+                remove_all(&restoring)?;
+                // The next export must not replace it: a person may still make something of it.
+                let aside = backup.with_extension("bad");
+                fs::rename(&backup, &aside)?;
+                self.note(Step::StartedEmpty(format!("{aside:?}: {error}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn restoring(&self) -> PathBuf {
+        self.data.path().join("db.restoring")
+    }
+
+    fn note(&mut self, step: Step) {
+        if step.is_serious() {
+            log::error!("store: {step}");
+            if let Err(error) = self.remember(&step) {
+                log::error!("store: repairs.txt cannot be written: {error}");
+            }
+        } else {
+            log::warn!("store: {step}");
+        }
+        self.steps.push(step);
+    }
+
+    fn remember(&self, step: &Step) -> io::Result<()> {
+        let path = repairs_file(self.data.path());
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let mut lines: Vec<&str> = text.lines().collect();
+        let line = format!("{} UTC: {step}", calendar(self.now));
+        lines.push(&line);
+        let newest = lines.iter().rev().take(limits::REPAIRS).rev();
+        let text: String = newest.map(|line| format!("{line}\n")).collect();
+        let new = path.with_extension("tmp");
+        let mut file = File::create(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(new, path)?;
+        sync_directory(self.data.path());
+        Ok(())
+    }
+}
+
+/// The version of sled's files that this program reads and writes.
+const SLED: (u32, u32) = (0, 34);
+
+/// The version of sled that wrote this `conf`.
+fn version(conf: &[u8]) -> Option<(u32, u32)> {
+    // A checksum follows the text.
+    let (text, _) = conf.split_last_chunk::<4>()?;
+    let text = std::str::from_utf8(text).ok()?;
+    let version = text
+        .lines()
+        .find_map(|line| line.strip_prefix("version: "))?;
+    let (major, minor) = version.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+fn remove_all(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
