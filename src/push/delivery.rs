@@ -129,7 +129,7 @@ impl Domain {
             if self
                 .devices
                 .get(*device)
-                .is_some_and(super::devices::Device::is_available)
+                .is_some_and(super::devices::Device::is_ready)
             {
                 sent += 1;
                 self.effects.push_back(Effect::Pump(*device));
@@ -137,7 +137,7 @@ impl Domain {
         }
         self.keep_history_bounded(id);
         log::info!(
-            "notification {id}: kept for {} devices, sent to {sent}",
+            "notification {id}: kept for {}, sent to {sent}",
             devices.len()
         );
         Done::Accepted {
@@ -245,10 +245,7 @@ impl Domain {
     /// does not have yet holds up those behind it, so that order holds.
     fn next_to_send(&self, id: DeviceId) -> Option<NotificationId> {
         let device = self.devices.get(id)?;
-        let link = device
-            .link
-            .as_ref()
-            .filter(|link| link.presence.is_some())?;
+        let link = device.link.as_ref().filter(|_| device.is_ready())?;
         let next = device.queue.get(link.in_flight).copied()?;
         self.ledger.is_durable(next).then_some(next)
     }
