@@ -23,8 +23,8 @@ use sled::IVec;
 
 use super::data_dir::sync_directory;
 use crate::limits;
-use crate::push::record::{self, Write};
-use crate::push::store::StoreError;
+use crate::push::record::{self, Loader, Write};
+use crate::push::store::{Row, StoreError};
 
 /// sled's unit of allocation and reuse; fixed when a database is created.
 const SEGMENT: usize = 64 * 1024;
@@ -78,6 +78,13 @@ impl From<OpenError> for StoreError {
     }
 }
 
+impl OpenError {
+    /// Whether the files are to blame, so that others in their place would open.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(self, Self::Panicked | Self::Failed(StoreError::Failed(_)))
+    }
+}
+
 impl From<StoreError> for OpenError {
     fn from(error: StoreError) -> Self {
         Self::Failed(error)
@@ -121,19 +128,22 @@ impl Database {
         within(deadline, move || Self::open_here(&path, cache))
     }
 
-    /// Opens the database, reads every row of it once, and says how many rows there are.
+    /// Opens the database, reads every row of it once, closes it, and says how many whole accounts it has.
     pub(super) fn examine(path: &Path, cache: u64) -> Result<u64, OpenError> {
         let path = path.to_owned();
         within(limits::STORE_OPEN, move || {
             let database = Self::open_here(&path, cache)?;
-            let mut count = 0;
+            let mut accounts = 0;
+            let mut count = |read| accounts += u64::from(matches!(read, Ok(Row::Account(_))));
+            let mut loader = Loader::default();
             for row in database.rows.iter() {
-                row?;
-                count += 1;
+                let (key, value) = row?;
+                if *key < record::END_OF_LOADED[..] {
+                    loader.row(&key, &value, &mut count);
+                }
             }
-            // Whoever examines ends right after; closing it would only write.
-            std::mem::forget(database);
-            Ok(count)
+            loader.finish(&mut count);
+            Ok(accounts)
         })
     }
 
@@ -149,6 +159,10 @@ impl Database {
             .flush_every_ms(None)
             .open()?;
         let log = File::open(path.join("db"))?;
+        if log.metadata()?.len() == 0 {
+            // From here on an empty log means that it has been lost.
+            rows.flush()?;
+        }
         File::open(path.join("conf")).and_then(|conf| conf.sync_all())?;
         sync_directory(path);
         path.parent().into_iter().for_each(sync_directory);

@@ -19,6 +19,7 @@ use super::backup;
 use super::data_dir::{DataDir, sync_directory};
 use super::database::{Database, OpenError, files};
 use super::import::{self, Imported};
+use super::storage::{Outcomes, SledStore};
 use super::trial::{Trial, Verdict};
 use crate::limits;
 use crate::push::store::StoreError;
@@ -33,6 +34,14 @@ pub enum Step {
     SetAside(PathBuf, String),
     /// The last automatic export has taken its place.
     Restored(Imported),
+    /// The database has fewer accounts than the last automatic export. Somebody may have removed them; or a
+    /// damage has taken them that sled passes over.
+    Fewer {
+        /// How many it has.
+        accounts: u64,
+        /// How many the export has.
+        before: u64,
+    },
     /// There was no export that could be read, for this reason: the server starts empty.
     StartedEmpty(String),
 }
@@ -40,7 +49,10 @@ pub enum Step {
 impl Step {
     /// Whether something may have been lost.
     fn is_serious(&self) -> bool {
-        !matches!(self, Self::SnapshotsDropped(_))
+        matches!(
+            self,
+            Self::SetAside(..) | Self::Restored(_) | Self::StartedEmpty(_)
+        )
     }
 }
 
@@ -61,6 +73,11 @@ impl fmt::Display for Step {
                     "restored from the automatic export of {made} UTC: {imported}"
                 )
             }
+            Self::Fewer { accounts, before } => write!(
+                f,
+                "the database has {accounts} accounts, the last automatic export had {before}; if nobody has \
+                 removed them, stop the server and bring them back with: lanpush import backup.jsonl"
+            ),
             Self::StartedEmpty(why) => {
                 write!(
                     f,
@@ -92,10 +109,45 @@ pub fn repair(data: &DataDir, cache: u64, trial: &Trial, now: u64) -> Result<Rep
         steps: Vec::new(),
     };
     ladder.climb(trial)?;
+    let fewer = ladder
+        .steps
+        .iter()
+        .find(|step| matches!(step, Step::Fewer { .. }));
+    let texts = warning(data.path())
+        .into_iter()
+        .chain(fewer.map(ToString::to_string));
+    let warning = texts.reduce(|all, text| all + "\n" + &text);
     Ok(Repairs {
         steps: ladder.steps,
-        warning: warning(data.path()),
+        warning,
     })
+}
+
+/// As [`repair`], and opens the store. What opens in a trial may still fail behind it, for sled writes when
+/// it opens; then it is repaired once more.
+///
+/// # Errors
+/// As [`repair`].
+pub fn open(
+    data: &DataDir,
+    cache: u64,
+    trial: &Trial,
+    now: u64,
+) -> Result<(SledStore, Outcomes, Repairs), OpenError> {
+    let mut repairs = repair(data, cache, trial, now)?;
+    let opened = match SledStore::open(data, cache) {
+        Err(error) if error.is_damage() => {
+            log::warn!("store: {error}");
+            let mut steps = std::mem::take(&mut repairs.steps);
+            repairs = repair(data, cache, trial, now)?;
+            steps.append(&mut repairs.steps);
+            repairs.steps = steps;
+            SledStore::open(data, cache)
+        }
+        opened => opened,
+    };
+    let (store, outcomes) = opened?;
+    Ok((store, outcomes, repairs))
 }
 
 /// What stands in `repairs.txt`.
@@ -154,29 +206,45 @@ impl Ladder<'_> {
 
     fn files(&self) -> io::Result<Files> {
         let path = self.data.database();
-        match fs::metadata(path.join("db")) {
-            Ok(log) if log.len() > 0 => return Ok(Files::Log),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
         let others = files(&path, |_| true)?;
-        Ok(if others.is_empty() {
-            Files::None
-        } else {
-            Files::NoLog
+        if others.is_empty() {
+            return Ok(Files::None);
+        }
+        let length = match fs::metadata(path.join("db")) {
+            Ok(log) => Some(log.len()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        // A start that was cut short leaves an empty log, but no snapshot.
+        let is_snapshot = |file: &PathBuf| file.to_string_lossy().contains("/snap.");
+        let was_filled = || others.iter().any(is_snapshot) || self.backed_up() > 0;
+        Ok(match length {
+            None => Files::NoLog,
+            Some(0) if was_filled() => Files::NoLog,
+            Some(_) => Files::Log,
         })
     }
 
+    /// Accounts in the last automatic export.
+    fn backed_up(&self) -> u64 {
+        let counts = backup::counts_of(&backup::path(self.data.path()));
+        counts.unwrap_or_default().accounts
+    }
+
     /// Why the database is damaged, if it is.
-    fn examine(&self, trial: &Trial) -> Result<Option<String>, OpenError> {
+    fn examine(&mut self, trial: &Trial) -> Result<Option<String>, OpenError> {
         match trial.run(&self.data.database()) {
             // A log that was cut short opens, with what is left of it.
-            Verdict::Fine(0) => {
-                let before = backup::counts_of(&backup::path(self.data.path()));
-                let had = before.is_some_and(|counts| counts.accounts > 0);
-                Ok(had.then(|| "the database has lost everything".to_owned()))
+            Verdict::Fine(accounts) => {
+                let before = self.backed_up();
+                if accounts == 0 && before > 0 {
+                    return Ok(Some("the database has lost everything".to_owned()));
+                }
+                if accounts < before {
+                    self.note(Step::Fewer { accounts, before });
+                }
+                Ok(None)
             }
-            Verdict::Fine(_) => Ok(None),
             Verdict::Damaged(why) => Ok(Some(why)),
             Verdict::Refused(why) => Err(OpenError::Refused(why)),
             Verdict::Full => Err(OpenError::Failed(StoreError::Full)),

@@ -17,7 +17,7 @@ use super::hub::Hub;
 use super::listener::{self, Door, Ending};
 use super::phones::Phones;
 use super::signals::{Wish, Wishes};
-use super::storage::{Outcomes, SledStore};
+use super::storage::Outcomes;
 use super::trial::Trial;
 use super::web::Web;
 use super::{entropy, repair, summary, timer};
@@ -47,9 +47,9 @@ pub fn run(serve: Serve) -> Result<(), RunError> {
     let ports = Ports::bind(&serve.config)?;
     let storage = &serve.config.storage;
     let trial = Trial::of_this_program();
-    let repairs = repair::repair(&data, storage.cache, &trial, clock.now().wall.seconds())
-        .map_err(RunError::Database)?;
-    let (store, outcomes) = SledStore::open(&data, storage.cache).map_err(RunError::Database)?;
+    let wall = clock.now().wall.seconds();
+    let (store, outcomes, repairs) =
+        repair::open(&data, storage.cache, &trial, wall).map_err(RunError::Database)?;
     let _backups =
         Backups::start(&data, store.rows(), storage.export_hours).map_err(RunError::System)?;
     let config = Rc::clone(&serve.config);

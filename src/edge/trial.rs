@@ -43,10 +43,7 @@ impl Trial {
         }
     }
 
-    /// Opens and reads the database in `path` there. `Ok(rows)` if that went well.
-    ///
-    /// # Errors
-    /// What it said, or [`Untried`](Verdict::Untried) if the process could not be had.
+    /// Opens and reads the database in `path` there.
     pub(super) fn run(&self, path: &Path) -> Verdict {
         let child = Command::new(&self.program)
             .args(&self.arguments)
@@ -85,7 +82,7 @@ impl Trial {
         let status = child.wait()?;
         let (word, rest) = text.trim_end().split_once(' ').unwrap_or_default();
         Ok(match (word, rest.parse()) {
-            (FINE, Ok(rows)) => Verdict::Fine(rows),
+            (FINE, Ok(accounts)) => Verdict::Fine(accounts),
             (REFUSED, _) => Verdict::Refused(rest.to_owned()),
             (FULL, _) => Verdict::Full,
             (DAMAGED, _) => Verdict::Damaged(rest.to_owned()),
@@ -97,7 +94,7 @@ impl Trial {
 /// What a trial has shown.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// All of it can be read; it has so many rows.
+    /// All of it can be read; it has so many accounts.
     Fine(u64),
     /// It cannot be used, and why.
     Damaged(String),
@@ -122,7 +119,7 @@ pub fn report(path: &Path) -> ExitCode {
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let outcome = Database::examine(path, limits::TRIAL_CACHE);
     let (line, code) = match outcome {
-        Ok(rows) => (format!("{FINE} {rows}"), ExitCode::SUCCESS),
+        Ok(accounts) => (format!("{FINE} {accounts}"), ExitCode::SUCCESS),
         Err(OpenError::Failed(StoreError::Full)) => (format!("{FULL} -"), ExitCode::FAILURE),
         Err(OpenError::Refused(why)) => (format!("{REFUSED} {why}"), ExitCode::FAILURE),
         Err(error) => (format!("{DAMAGED} {error}"), ExitCode::FAILURE),
