@@ -1,0 +1,206 @@
+//! `lanpush export` and `lanpush import`, while no server runs.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod scratch;
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use scratch::Scratch;
+
+const DEVICES: &str = r#"{"lanpush":{"format":1,"made":1700000000}}
+{"account":{"name":"ann","password":"p\"w\u0000","full_name":"","email":"","alias":"kitchen","tags":["a","b"],"created":1,"updated":2}}
+{"account":{"name":"sam","password":"x","full_name":"Sam","email":"s@x","alias":"","tags":[],"created":3,"updated":4}}
+{"device":{"id":1,"account":"sam","resource":null,"last_seen":0}}
+{"device":{"id":2,"account":"sam","resource":"phone/ü","last_seen":9}}
+{"device":{"id":3,"account":"ann","resource":"phone/ü","last_seen":9}}
+{"notification":{"id":"0000018bcfe568000000000000000001","target":{"user":"sam"},"title":"t","message":"two\nlines","uri":"http://x/"}}
+{"delivery":{"notification":"0000018bcfe568000000000000000001","device":1,"state":"queued","at":5}}
+{"delivery":{"notification":"0000018bcfe568000000000000000001","device":2,"state":"confirmed","at":6}}
+{"end":{"accounts":2,"devices":3,"notifications":1,"deliveries":2}}
+"#;
+
+fn lanpush(data: &Path, words: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lanpush"))
+        .arg("--data")
+        .arg(data)
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // A command that refuses early does not read it.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[track_caller]
+fn done(output: &Output) -> String {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout).to_owned()
+}
+
+#[track_caller]
+fn failed(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1));
+    text(&output.stderr).to_owned()
+}
+
+/// Without the first line, which has the time.
+fn records(export: &str) -> &str {
+    export.split_once('\n').unwrap().1
+}
+
+#[test]
+fn an_export_comes_back_as_it_was() {
+    let scratch = Scratch::new();
+    let (first, second) = (scratch.path().join("first"), scratch.path().join("second"));
+    let said = done(&lanpush(&first, &["import", "-"], DEVICES));
+    assert_eq!(
+        said,
+        "imported accounts: 2, devices: 3, notifications: 1, deliveries: 2\n"
+    );
+    let file = scratch.path().join("export");
+    let name = file.to_str().unwrap();
+    let said = done(&lanpush(&first, &["export", name], ""));
+    assert_eq!(
+        said,
+        "exported accounts: 2, devices: 3, notifications: 1, deliveries: 2\n"
+    );
+    assert_eq!(
+        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let export = fs::read_to_string(&file).unwrap();
+    assert_eq!(records(&export), records(DEVICES));
+
+    done(&lanpush(&second, &["import", name], ""));
+    let again = done(&lanpush(&second, &["export", "-"], ""));
+    assert_eq!(records(&again), records(&export));
+    // A second import finds everything there.
+    let said = done(&lanpush(&second, &["import", name], ""));
+    assert_eq!(
+        said,
+        "imported accounts: 0, devices: 0, notifications: 0, deliveries: 0; \
+         accounts kept as they were: 2; records left out: 3\n"
+    );
+    let again = done(&lanpush(&second, &["export", "-"], ""));
+    assert_eq!(records(&again), records(&export));
+}
+
+#[test]
+fn accounts_are_replaced_only_if_that_is_asked_for() {
+    let scratch = Scratch::new();
+    let data = scratch.path().join("data");
+    done(&lanpush(&data, &["import", "-"], DEVICES));
+    let other = DEVICES
+        .replace("\"x\"", "\"other\"")
+        .replace("\"id\":1,", "\"id\":77,");
+    done(&lanpush(&data, &["import", "-"], &other));
+    let export = done(&lanpush(&data, &["export", "-"], ""));
+    assert_eq!(records(&export), records(DEVICES));
+    done(&lanpush(&data, &["import", "--replace", "-"], &other));
+    let export = done(&lanpush(&data, &["export", "-"], ""));
+    assert_eq!(
+        records(&export),
+        records(&DEVICES.replace("\"x\"", "\"other\""))
+    );
+}
+
+#[test]
+fn files_that_are_not_whole_are_told() {
+    let long = format!(
+        "{{\"account\":{{\"name\":\"x\",\"email\":\"{}\"}}}}\n",
+        "y".repeat(300_000)
+    );
+    for (name, input, want) in [
+        ("empty", String::new(), "neither an export of lanpush nor"),
+        (
+            "garbage",
+            "\u{1}\u{2}".into(),
+            "neither an export of lanpush nor",
+        ),
+        (
+            "no header",
+            records(DEVICES).into(),
+            "its first line does not say what it is",
+        ),
+        (
+            "a later one",
+            DEVICES.replace("\"format\":1", "\"format\":2"),
+            "a later lanpush wrote it",
+        ),
+        (
+            "cut short",
+            DEVICES[..DEVICES.len() - 100].into(),
+            "the file is not complete",
+        ),
+        (
+            "a line lost",
+            DEVICES.replacen("{\"device\"", "{\"divice\"", 1),
+            "line 4: it is no record",
+        ),
+        (
+            "a long line",
+            DEVICES.replacen("{\"device\"", &(long + "{\"device\""), 1),
+            "line 4: it is too long",
+        ),
+    ] {
+        let scratch = Scratch::new();
+        let said = failed(&lanpush(
+            &scratch.path().join("data"),
+            &["import", "-"],
+            &input,
+        ));
+        assert!(said.contains(want), "{name}: {said}");
+    }
+}
+
+#[test]
+fn users_of_androidpn_keep_their_passwords() {
+    let scratch = Scratch::new();
+    let data = scratch.path().join("data");
+    let script = "CREATE SCHEMA PUBLIC AUTHORIZATION DBA\n\
+                  INSERT INTO APN_USER VALUES(1,'2010-12-01 00:00:00.0',NULL,'O''H','pw\\u00fc',NULL,'abc')\n\
+                  INSERT INTO APN_USER VALUES(2,'x\n\
+                  INSERT INTO APN_USER VALUES(3,NULL,NULL,NULL,'p',NULL,'def')\n";
+    let said = failed(&lanpush(&data, &["import", "-"], script));
+    assert!(said.contains("line 3: a string does not end"), "{said}");
+    assert!(
+        said.contains("imported accounts: 2,") && said.contains("bad lines: 1"),
+        "{said}"
+    );
+    let export = done(&lanpush(&data, &["export", "-"], ""));
+    assert!(
+        export.contains(r#"{"account":{"name":"abc","password":"pwü","full_name":"O'H""#),
+        "{export}"
+    );
+    assert!(
+        export.contains(r#"{"account":{"name":"def","password":"p""#),
+        "{export}"
+    );
+}
+
+#[test]
+fn what_cannot_be_exported_says_so() {
+    let scratch = Scratch::new();
+    let data = scratch.path().join("data");
+    let said = failed(&lanpush(&data, &["export", "-"], ""));
+    assert!(said.contains("the data directory does not exist"), "{said}");
+    done(&lanpush(&data, &["import", "-"], DEVICES));
+    let said = failed(&lanpush(&data, &["export", "/proc/x"], ""));
+    assert!(said.contains("cannot write \"/proc/x\""), "{said}");
+    let said = failed(&lanpush(&data, &["import", "/nowhere"], ""));
+    assert!(said.contains("cannot read \"/nowhere\""), "{said}");
+}
