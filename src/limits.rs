@@ -93,6 +93,8 @@ pub const PUMP_PUSHES: usize = 32;
 pub const PUMP_BYTES: usize = 16 * 1024;
 /// Actions performed before other tasks get a turn: keeps a broadcast from holding up logins.
 pub const ACTIONS_PER_TURN: usize = 64;
+/// Bytes sent before other tasks get a turn: keeps a phone that catches up from holding up the others.
+pub const BYTES_PER_TURN: usize = 64 * 1024;
 
 // ---- users, devices, queues ------------------------------------------------------------------
 

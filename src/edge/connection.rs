@@ -53,7 +53,10 @@ async fn serve(hub: &Hub, peer: &Peer) {
                 Ok(false) => {}
                 Err(error) => return fail(peer, &error),
             },
-            Wake::Stalled => return fail(peer, &io::ErrorKind::TimedOut.into()),
+            Wake::Stalled => {
+                hub.log_slow(peer.conn);
+                return peer.lose();
+            }
         }
     }
 }

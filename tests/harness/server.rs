@@ -35,7 +35,8 @@ impl Setup {
     pub(crate) fn of(program: impl Into<PathBuf>) -> Self {
         Self {
             root: Scratch::new(),
-            program: program.into(),
+            // It runs in a directory of its own.
+            program: fs::canonicalize(program.into()).unwrap(),
             args: Vec::new(),
             open_files: None,
         }
@@ -52,14 +53,24 @@ impl Setup {
 
     /// Runs with this configuration file.
     pub(crate) fn config(self, text: &str) -> Self {
-        let file = self.write_config(text);
-        self.arg("--config").arg(file)
+        self.write_config(text);
+        self
     }
 
+    /// Our phones listen before they log in: unless the text has its own `[xmpp]`, they get no time to
+    /// settle.
     pub(crate) fn write_config(&self, text: &str) -> PathBuf {
-        let file = self.root.path().join("lanpush.toml");
-        fs::write(&file, text).unwrap();
+        let file = self.config_file();
+        let settle = match text.contains("[xmpp]") {
+            true => "",
+            false => "\n[xmpp]\nsettle = 0\n",
+        };
+        fs::write(&file, format!("{text}{settle}")).unwrap();
         file
+    }
+
+    fn config_file(&self) -> PathBuf {
+        self.root.path().join("lanpush.toml")
     }
 
     /// Runs with this limit of open files.
@@ -68,8 +79,16 @@ impl Setup {
         self
     }
 
+    /// The binary without arguments.
+    pub(crate) fn program(&self) -> Command {
+        Command::new(&self.program)
+    }
+
     /// The command, with everything but `user`'s own arguments chosen so that tests do not collide.
     pub(crate) fn command(&self) -> Command {
+        if !self.config_file().exists() {
+            self.write_config("");
+        }
         let mut command = match self.open_files {
             None => Command::new(&self.program),
             Some(limit) => {
@@ -83,6 +102,8 @@ impl Setup {
             .args(["--xmpp", "127.0.0.1:0", "--http", "127.0.0.1:0"])
             .args(["--domain", "push.lan", "--data"])
             .arg(self.data())
+            .arg("--config")
+            .arg(self.config_file())
             .args(&self.args)
             .current_dir(self.root.path())
             .stdin(Stdio::null())

@@ -194,7 +194,6 @@ final class Phone implements ConnectionListener {
 
     @Override
     public void connectionClosedOnError(Exception error) {
-        endings.add(String.valueOf(error));
         if (connection != null && connection.isConnected()) {
             connection.disconnect();
         }
@@ -203,6 +202,7 @@ final class Phone implements ConnectionListener {
             reconnection.setDaemon(true);
             reconnection.start();
         }
+        endings.add(String.valueOf(error));
     }
 
     /** androidpn's reconnection thread: tries for ever, does nothing while all is well, and never ends. */
