@@ -9,7 +9,7 @@
 //! | `refusal`, `seats`, `descriptors` | how many fit in, and what the others hear |
 //! | `http/`, `desk` | the page and the API, and what they see of the hub |
 //! | `data_dir`, `storage`, `storage_thread`, `database` | the disk |
-//! | `repair`, `trial`, `backup` | what happens when its files are damaged, and what is kept for that case |
+//! | `repair`, `repairs`, `trial`, `backup` | what happens when its files are damaged, and what is kept for that case |
 //! | `export`, `import`, `offline` | everything in one file |
 //! | `timer`, `clock`, `entropy`, `signals`, `bell` | time, randomness, signals, waking tasks |
 //! | `logging`, `seldom`, `summary`, `lan`, `error` | what a person reads |
@@ -38,6 +38,7 @@ mod peer;
 mod phones;
 mod refusal;
 pub mod repair;
+mod repairs;
 mod seats;
 mod seldom;
 mod serve;

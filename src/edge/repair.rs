@@ -10,92 +10,20 @@
 //! shown as a warning at every start until somebody removes the file. What is no damage (a full disk, missing
 //! rights, files in use, a later version) repairs nothing and fails the start.
 
-use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::backup;
 use super::data_dir::{DataDir, sync_directory};
 use super::database::{Database, OpenError, files};
-use super::import::{self, Imported};
+use super::import;
+use super::repairs;
+pub use super::repairs::{Repairs, Step};
 use super::storage::{Outcomes, SledStore};
 use super::trial::{Trial, Verdict};
 use crate::limits;
 use crate::push::store::StoreError;
-use crate::time::calendar;
-
-/// One step of the ladder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Snapshots and `conf` were put out of the way, because of this.
-    SnapshotsDropped(String),
-    /// The database was set aside in this directory, because of this.
-    SetAside(PathBuf, String),
-    /// The last automatic export has taken its place.
-    Restored(Imported),
-    /// The database has fewer accounts than the last automatic export. Somebody may have removed them; or a
-    /// damage has taken them that sled passes over.
-    Fewer {
-        /// How many it has.
-        accounts: u64,
-        /// How many the export has.
-        before: u64,
-    },
-    /// There was no export that could be read, for this reason: the server starts empty.
-    StartedEmpty(String),
-}
-
-impl Step {
-    /// Whether something may have been lost.
-    fn is_serious(&self) -> bool {
-        matches!(
-            self,
-            Self::SetAside(..) | Self::Restored(_) | Self::StartedEmpty(_)
-        )
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SnapshotsDropped(why) => {
-                write!(
-                    f,
-                    "{why}; sled's snapshots are dropped and it is tried again"
-                )
-            }
-            Self::SetAside(path, why) => write!(f, "{why}; it is set aside as {path:?}"),
-            Self::Restored(imported) => {
-                let made = calendar(imported.made.unwrap_or(0));
-                write!(
-                    f,
-                    "restored from the automatic export of {made} UTC: {imported}"
-                )
-            }
-            Self::Fewer { accounts, before } => write!(
-                f,
-                "the database has {accounts} accounts, the last automatic export had {before}; if nobody has \
-                 removed them, stop the server and bring them back with: lanpush import backup.jsonl"
-            ),
-            Self::StartedEmpty(why) => {
-                write!(
-                    f,
-                    "nothing could be restored ({why}): the server has started empty"
-                )
-            }
-        }
-    }
-}
-
-/// What has been repaired.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Repairs {
-    /// At this start, in their order.
-    pub steps: Vec<Step>,
-    /// What a person has to know, of this start or of an earlier one: the contents of `repairs.txt`.
-    pub warning: Option<String>,
-}
 
 /// Brings the database in `data` into a state in which it opens; `now` is in seconds since 1970.
 ///
@@ -113,7 +41,7 @@ pub fn repair(data: &DataDir, cache: u64, trial: &Trial, now: u64) -> Result<Rep
         .steps
         .iter()
         .find(|step| matches!(step, Step::Fewer { .. }));
-    let texts = warning(data.path())
+    let texts = repairs::warning(data.path())
         .into_iter()
         .chain(fewer.map(ToString::to_string));
     let warning = texts.reduce(|all, text| all + "\n" + &text);
@@ -148,17 +76,6 @@ pub fn open(
     };
     let (store, outcomes) = opened?;
     Ok((store, outcomes, repairs))
-}
-
-/// What stands in `repairs.txt`.
-fn warning(data: &Path) -> Option<String> {
-    let text = fs::read_to_string(repairs_file(data)).ok()?;
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-fn repairs_file(data: &Path) -> PathBuf {
-    data.join("repairs.txt")
 }
 
 struct Ladder<'a> {
@@ -356,30 +273,13 @@ impl Ladder<'_> {
     fn note(&mut self, step: Step) {
         if step.is_serious() {
             log::error!("store: {step}");
-            if let Err(error) = self.remember(&step) {
+            if let Err(error) = repairs::remember(self.data.path(), self.now, &step) {
                 log::error!("store: repairs.txt cannot be written: {error}");
             }
         } else {
             log::warn!("store: {step}");
         }
         self.steps.push(step);
-    }
-
-    fn remember(&self, step: &Step) -> io::Result<()> {
-        let path = repairs_file(self.data.path());
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        let mut lines: Vec<&str> = text.lines().collect();
-        let line = format!("{} UTC: {step}", calendar(self.now));
-        lines.push(&line);
-        let newest = lines.iter().rev().take(limits::REPAIRS).rev();
-        let text: String = newest.map(|line| format!("{line}\n")).collect();
-        let new = path.with_extension("tmp");
-        let mut file = File::create(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(new, path)?;
-        sync_directory(self.data.path());
-        Ok(())
     }
 }
 

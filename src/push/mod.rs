@@ -23,6 +23,7 @@ pub mod presence;
 pub mod record;
 pub mod registration;
 mod row;
+mod sql;
 pub mod store;
 pub mod views;
 pub mod wheel;
