@@ -236,3 +236,8 @@ pub const BAD_DATABASES: usize = 2;
 pub const REPAIRS: usize = 20;
 /// Bytes of database pages kept in memory while the database is tried before a start.
 pub const TRIAL_CACHE: u64 = 100_000;
+/// Bytes of a piece of an export that the running server gives at once; a row more may fit in. Written as
+/// JSON it stays below [`ADMIN_ANSWER`].
+pub const EXPORT_PAGE: usize = 128 * 1024;
+/// Bytes of accounts that the command line sends to the running server at once; below [`HTTP_BODY`].
+pub const IMPORT_PAGE: usize = 32 * 1024;

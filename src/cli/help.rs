@@ -11,8 +11,7 @@ lanpush user del NAME             remove an account and what waits for it
 lanpush user list
 lanpush send TO MESSAGE [--title TEXT] [--uri URI]
       TO: NAME, alias:NAME, tag:NAME, '*' or everyone. MESSAGE: - reads stdin
-lanpush export FILE               everything in one file; - is standard output
-lanpush import FILE [--replace]   an export, or androidpn's users (HSQLDB, MySQL)
+lanpush export FILE | import FILE [--replace]   everything; or androidpn's users
 lanpush help | --version
 
 Flags, before or after the command. They beat the file, it beats the defaults:

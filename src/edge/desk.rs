@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::export::{ExportError, Page};
 use super::http::Desk;
 use super::hub::Hub;
 use crate::config::Config;
@@ -49,5 +50,9 @@ impl Desk for Hub {
         devices: usize,
     ) -> Result<Vec<NotificationView>, StoreError> {
         self.gateway().notifications(limit, devices)
+    }
+
+    fn export(&self, from: &[u8]) -> Result<Page, ExportError> {
+        self.export_page(from)
     }
 }

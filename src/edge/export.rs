@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use super::database::sled_error;
+use crate::limits;
 use crate::push::export::{Counts, FORMAT, Header, Line};
 use crate::push::notification::NotificationId;
 use crate::push::record::{self, BadRecord, Loader};
@@ -74,7 +75,7 @@ pub(super) fn write(
         made,
     };
     export.line(&Line::Lanpush(header))?;
-    load(rows, &mut |row| export.row(row))?;
+    load(rows, &mut |row| export.row(row).map(drop))?;
     export.line(&Line::End(export.counts))?;
     Ok(export.counts)
 }
@@ -88,19 +89,22 @@ struct Export<'a> {
 }
 
 impl Export<'_> {
-    fn line(&mut self, line: &Line) -> Result<(), ExportError> {
+    /// Writes a line and says how long it is.
+    fn line(&mut self, line: &Line) -> Result<usize, ExportError> {
         self.counts.add(line);
-        Ok(self.out.write_all(line.to_text().as_bytes())?)
+        let text = line.to_text();
+        self.out.write_all(text.as_bytes())?;
+        Ok(text.len())
     }
 
-    fn row(&mut self, row: Row) -> Result<(), ExportError> {
+    fn row(&mut self, row: Row) -> Result<usize, ExportError> {
         let has = |id| self.chosen.as_ref().is_none_or(|ids| ids.contains(&id));
         match row {
             Row::Account(account) => self.line(&Line::Account(account)),
             Row::Device(device) => self.line(&Line::Device(device)),
             Row::Notification(id) if has(id) => match body(self.rows, id)? {
                 Some(line) => self.line(&line),
-                None => Ok(()),
+                None => Ok(0),
             },
             Row::Delivery(delivery)
                 if has(delivery.notification)
@@ -108,7 +112,7 @@ impl Export<'_> {
             {
                 self.line(&Line::Delivery(delivery))
             }
-            Row::Notification(_) | Row::Delivery(_) => Ok(()),
+            Row::Notification(_) | Row::Delivery(_) => Ok(0),
         }
     }
 }
@@ -131,6 +135,50 @@ pub(super) fn load(
     }
     loader.finish(&mut keep);
     outcome
+}
+
+/// A piece of an export without its first and last line.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Its lines.
+    pub lines: String,
+    /// Key of the row the next piece begins with; nothing is left if there is none.
+    pub next: Option<Vec<u8>>,
+}
+
+/// The lines from the row `from` on: [`limits::EXPORT_PAGE`] bytes, and what one row has above that.
+pub(super) fn page(rows: &sled::Db, from: &[u8]) -> Result<Page, ExportError> {
+    let mut lines = Vec::new();
+    let mut next = None;
+    let mut export = Export {
+        rows,
+        chosen: None,
+        counts: Counts::default(),
+        out: &mut lines,
+    };
+    let mut found = Vec::new();
+    let mut loader = Loader::default();
+    let mut bytes = 0;
+    let end = &record::END_OF_LOADED[..];
+    for row in rows.range(from..from.max(end)) {
+        let (key, value) = row?;
+        if bytes >= limits::EXPORT_PAGE && record::begins_record(&key) {
+            next = Some(key.to_vec());
+            break;
+        }
+        loader.row(&key, &value, &mut |read| found.extend(read.ok()));
+        for row in found.drain(..) {
+            bytes += export.row(row)?;
+        }
+    }
+    loader.finish(&mut |read| found.extend(read.ok()));
+    for row in found {
+        export.row(row)?;
+    }
+    Ok(Page {
+        lines: String::from_utf8(lines).unwrap_or_default(),
+        next,
+    })
 }
 
 fn body(rows: &sled::Db, id: NotificationId) -> Result<Option<Line>, ExportError> {

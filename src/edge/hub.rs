@@ -14,11 +14,14 @@ use super::backlog::Held;
 use super::bell::Bell;
 use super::clock::Clock;
 use super::connection::{self, Input};
+use super::export::{self, ExportError, Page};
 use super::peer::{Peer, Sent};
 use super::seldom::Seldom;
+use super::storage::Rows;
 use super::table::Table;
 use crate::config::Config;
 use crate::limits::{ACTIONS_PER_TURN, BYTES_PER_TURN, READ_BUFFER, SCRATCH};
+use crate::push::store::StoreError;
 use crate::push::{Action, Answer, AskId, ConnId, Event, Gateway, Refusal, Request};
 use crate::time::{Instant, Now};
 
@@ -46,11 +49,14 @@ pub(super) struct Hub {
     ended: Bell,
     /// What has happened to the data, as [`super::repair`] tells it.
     warning: RefCell<Option<String>>,
+    /// What the store holds, for exports.
+    rows: Rows,
 }
 
 impl Hub {
     pub(super) fn new(
         gateway: Gateway,
+        rows: Rows,
         config: Rc<Config>,
         clock: Clock,
         executor: &Rc<LocalExecutor<'static>>,
@@ -72,7 +78,15 @@ impl Hub {
             rearm: Bell::default(),
             ended: Bell::default(),
             warning: RefCell::default(),
+            rows,
         })
+    }
+
+    /// The piece of an export that begins with the row `from`.
+    pub(super) fn export_page(&self, from: &[u8]) -> Result<Page, ExportError> {
+        let closed = || StoreError::Failed("the database is closed after an error".into());
+        let rows = self.rows.current().ok_or_else(closed);
+        export::page(&rows.map_err(ExportError::Store)?, from)
     }
 
     /// From here on the status shows this warning.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::notification::{NotificationId, Target};
-use super::store::{StoreError, Ticket};
+use super::store::{Account, StoreError, Ticket};
 
 /// Names an open connection. The edge gives it and may use it again after [`Event::Disconnected`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +72,13 @@ pub enum Request {
         name: String,
         /// Clear text.
         password: String,
+    },
+    /// Add an account with all that is stored of it, as an import does.
+    PutAccount {
+        /// The account, as [`super::export::checked`] lets it through.
+        account: Account,
+        /// Whether it may replace one of that name; its devices stay.
+        replace: bool,
     },
     /// Change a user's password.
     SetPassword {

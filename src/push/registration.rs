@@ -186,6 +186,33 @@ impl Domain {
             .map_err(refusal)
     }
 
+    /// Adds an account as an import has it.
+    pub(super) fn put_account(
+        &mut self,
+        account: Account,
+        replace: bool,
+        ask: AskId,
+    ) -> Result<(), Refusal> {
+        let known = self.accounts.get(&account.name).is_some();
+        if self.commits.registering(&account.name).is_some() || (known && !replace) {
+            return Err(Refusal::Taken);
+        }
+        let too_many = !known && self.accounts.len() >= limits::ACCOUNTS;
+        if too_many || self.commits.is_full() || self.commits.touches(&account.name) {
+            return Err(Refusal::Busy);
+        }
+        let mut changes = vec![Change::PutAccount(account.clone())];
+        let then = if known {
+            Then::Changed { account }
+        } else {
+            let device = self.devices.fresh_id();
+            changes.push(Change::PutDevice(waiting_device(device, &account.name)));
+            Then::Registered { account, device }
+        };
+        self.submit(changes, then, Waiter::Ask(ask));
+        Ok(())
+    }
+
     /// Changes a password for the administrator.
     pub(super) fn set_password(
         &mut self,
