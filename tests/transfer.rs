@@ -5,10 +5,11 @@
 mod scratch;
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use scratch::Scratch;
 
@@ -190,6 +191,93 @@ fn users_of_androidpn_keep_their_passwords() {
         export.contains(r#"{"account":{"name":"def","password":"p""#),
         "{export}"
     );
+}
+
+/// A server that does not outlive the test.
+struct Server(Child);
+
+impl Server {
+    /// The server and the address of its page.
+    fn start(data: &Path) -> (Self, String) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_lanpush"))
+            .arg("--data")
+            .arg(data)
+            .args(["--xmpp", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let server = Self(child);
+        let http = lines.map(Result::unwrap).find_map(|line| {
+            let address = line.strip_prefix("ready http ")?;
+            Some(address.to_owned())
+        });
+        (server, http.unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[test]
+fn a_running_server_gives_everything_and_takes_accounts() {
+    let scratch = Scratch::new();
+    let data = scratch.path().join("data");
+    let mut many = DEVICES.to_owned();
+    let end = many.find("{\"end\"").unwrap();
+    many.truncate(end);
+    for number in 0..3000 {
+        many += &format!(
+            "{{\"account\":{{\"name\":\"user{number:04}\",\"password\":\"p\",\"full_name\":\"{}\"}}}}\n",
+            "x".repeat(200)
+        );
+    }
+    many += "{\"end\":{\"accounts\":3002,\"devices\":3,\"notifications\":1,\"deliveries\":2}}\n";
+    done(&lanpush(&data, &["import", "-"], &many));
+    let offline = done(&lanpush(&data, &["export", "-"], ""));
+
+    let (server, http) = Server::start(&data);
+    let online = done(&lanpush(&data, &["export", "-"], ""));
+    // The server gives a device to every account that has none.
+    let accounts = |export: &str| -> Vec<String> {
+        let lines = export.lines().filter(|line| !line.contains("\"device\":{"));
+        let lines =
+            lines.filter(|line| !line.starts_with("{\"end\"") && !line.starts_with("{\"lanpush"));
+        lines.map(str::to_owned).collect()
+    };
+    assert!(online.len() > 3 * lanpush::limits::EXPORT_PAGE);
+    assert_eq!(accounts(&online), accounts(&offline));
+
+    let more = DEVICES
+        .replace("\"sam\"", "\"new\"")
+        .replace("\"p\\\"w", "\"other");
+    let said = done(&lanpush(&data, &["import", "-"], &more));
+    assert!(
+        said.contains("accounts: 1,") && said.contains("kept as they were: 1"),
+        "{said}"
+    );
+    let said = done(&lanpush(&data, &["import", "--replace", "-"], &more));
+    assert!(said.contains("accounts: 2,"), "{said}");
+    let online = done(&lanpush(&data, &["export", "-"], ""));
+    assert!(online.contains("{\"account\":{\"name\":\"new\",\"password\":\"x\""));
+    assert!(online.contains("{\"account\":{\"name\":\"ann\",\"password\":\"other\\u0000\""));
+
+    // Passwords do not go over the network, not even to this machine.
+    for path in ["/api/v1/export", "/api/v1/import"] {
+        let mut stream = TcpStream::connect(&http).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    }
+    drop(server);
+    let after = done(&lanpush(&data, &["export", "-"], ""));
+    assert_eq!(accounts(&after), accounts(&online));
 }
 
 #[test]

@@ -107,13 +107,12 @@ pub(super) fn run(
     replace: bool,
 ) -> Result<Imported, ImportError> {
     let mut import = Import::new(database, replace)?;
-    if androidpn::looks_like_sql(file.fill_buf()?) {
-        import.sql(file)?;
-    } else {
-        import.lines(file)?;
-    }
-    import.flush()?;
-    Ok(import.report)
+    let mut report = Imported::default();
+    read(file, &mut report, &mut |line, report| {
+        import.record(line, report)
+    })?;
+    import.flush(&mut report)?;
+    Ok(report)
 }
 
 struct Import<'a> {
@@ -129,7 +128,6 @@ struct Import<'a> {
     /// Notifications that have come with the file.
     new: BTreeSet<NotificationId>,
     changes: Vec<Change>,
-    report: Imported,
 }
 
 impl<'a> Import<'a> {
@@ -164,93 +162,39 @@ impl<'a> Import<'a> {
             old,
             new: BTreeSet::new(),
             changes: Vec::new(),
-            report: Imported::default(),
         })
     }
 
-    fn sql(&mut self, file: &mut dyn BufRead) -> Result<(), ImportError> {
-        let mut text = Vec::new();
-        file.take(limits::SQL_BYTES + 1).read_to_end(&mut text)?;
-        if text.len() as u64 > limits::SQL_BYTES {
-            return Err(ImportError::TooLong);
-        }
-        let users = androidpn::users(&text);
-        for (line, why) in users.bad {
-            self.complain(line, why);
-        }
-        for account in users.accounts {
-            self.account(account)?;
-        }
-        Ok(())
-    }
-
-    fn lines(&mut self, file: &mut dyn BufRead) -> Result<(), ImportError> {
-        let mut seen = Counts::default();
-        let mut end = None;
-        let mut text = Vec::new();
-        for number in 1.. {
-            let whole = read_line(file, &mut text)?;
-            if text.is_empty() {
-                break;
-            }
-            let line = if whole {
-                Line::parse(text.trim_ascii_end())
-            } else {
-                Err(BadLine("it is too long".into()))
-            };
-            match line {
-                Ok(Line::Lanpush(header)) if number == 1 => self.report.made = Some(header.made),
-                Err(why) if number == 1 => return Err(ImportError::Unknown(why)),
-                _ if number == 1 => {
-                    let why = "its first line does not say what it is".into();
-                    return Err(ImportError::Unknown(BadLine(why)));
-                }
-                Ok(Line::Lanpush(_)) => self.complain(number, BadLine("it begins again".into())),
-                Ok(Line::End(counts)) => end = Some(counts),
-                Ok(line) => {
-                    seen.add(&line);
-                    self.record(line)?;
-                }
-                Err(why) => self.complain(number, why),
-            }
-        }
-        if self.report.made.is_none() {
-            return Err(ImportError::Unknown(BadLine("it is empty".into())));
-        }
-        self.report.incomplete = end != Some(seen);
-        Ok(())
-    }
-
-    fn record(&mut self, line: Line) -> Result<(), ImportError> {
+    fn record(&mut self, line: Line, report: &mut Imported) -> Result<(), ImportError> {
         match line {
-            Line::Account(account) => self.account(account),
-            Line::Device(device) => self.device(device),
+            Line::Account(account) => self.account(account, report),
+            Line::Device(device) => self.device(device, report),
             Line::Notification(notification) => {
                 if self.old.contains(&notification.id) {
-                    self.report.left_out += 1;
+                    report.left_out += 1;
                     return Ok(());
                 }
                 self.new.insert(notification.id);
-                self.report.taken.notifications += 1;
-                self.change(Change::PutNotification(notification))
+                report.taken.notifications += 1;
+                self.change(Change::PutNotification(notification), report)
             }
-            Line::Delivery(delivery) => self.delivery(delivery),
+            Line::Delivery(delivery) => self.delivery(delivery, report),
             Line::Lanpush(_) | Line::End(_) => Ok(()),
         }
     }
 
-    fn account(&mut self, account: Account) -> Result<(), ImportError> {
+    fn account(&mut self, account: Account, report: &mut Imported) -> Result<(), ImportError> {
         if !self.accounts.insert(account.name.clone()) && !self.replace {
-            self.report.kept += 1;
+            report.kept += 1;
             return Ok(());
         }
-        self.report.taken.accounts += 1;
-        self.change(Change::PutAccount(account))
+        report.taken.accounts += 1;
+        self.change(Change::PutAccount(account), report)
     }
 
-    fn device(&mut self, device: Device) -> Result<(), ImportError> {
+    fn device(&mut self, device: Device, report: &mut Imported) -> Result<(), ImportError> {
         if !self.accounts.contains(&device.account) {
-            self.report.left_out += 1;
+            report.left_out += 1;
             return Ok(());
         }
         let key = (device.account.clone(), device.resource.clone());
@@ -262,35 +206,35 @@ impl<'a> Import<'a> {
         self.next_device = self.next_device.saturating_add(1);
         self.devices.insert(key, id);
         self.renamed.insert(device.id, id);
-        self.report.taken.devices += 1;
-        self.change(Change::PutDevice(Device { id, ..device }))
+        report.taken.devices += 1;
+        self.change(Change::PutDevice(Device { id, ..device }), report)
     }
 
-    fn delivery(&mut self, delivery: Delivery) -> Result<(), ImportError> {
+    fn delivery(&mut self, delivery: Delivery, report: &mut Imported) -> Result<(), ImportError> {
         let device = self.renamed.get(&delivery.device).copied();
         let Some(device) = device.filter(|_| self.new.contains(&delivery.notification)) else {
-            self.report.left_out += 1;
+            report.left_out += 1;
             return Ok(());
         };
-        self.report.taken.deliveries += 1;
-        self.change(Change::PutDelivery(Delivery { device, ..delivery }))
+        report.taken.deliveries += 1;
+        self.change(Change::PutDelivery(Delivery { device, ..delivery }), report)
     }
 
-    fn change(&mut self, change: Change) -> Result<(), ImportError> {
+    fn change(&mut self, change: Change, report: &mut Imported) -> Result<(), ImportError> {
         self.changes.push(change);
         if self.changes.len() >= limits::IMPORT_CHANGES {
-            self.flush()?;
+            self.flush(report)?;
         }
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), ImportError> {
+    fn flush(&mut self, report: &mut Imported) -> Result<(), ImportError> {
         let mut commit = Commit::new();
         for change in std::mem::take(&mut self.changes) {
             let mut writes = Vec::new();
             if let Err(why) = record::writes(&change, &mut writes) {
                 log::warn!("import: {why}");
-                self.report.left_out += 1;
+                report.left_out += 1;
                 continue;
             }
             for write in writes {
@@ -299,11 +243,72 @@ impl<'a> Import<'a> {
         }
         Ok(self.database.write(commit)?)
     }
+}
 
+/// Reads `file` and hands its records to `take`, in their order; what is wrong with it goes to `report`.
+///
+/// # Errors
+/// [`ImportError`], or what `take` says.
+pub fn read<E: From<ImportError>>(
+    file: &mut dyn BufRead,
+    report: &mut Imported,
+    take: &mut dyn FnMut(Line, &mut Imported) -> Result<(), E>,
+) -> Result<(), E> {
+    if androidpn::looks_like_sql(file.fill_buf().map_err(ImportError::Io)?) {
+        let mut text = Vec::new();
+        let mut file = file.take(limits::SQL_BYTES + 1);
+        file.read_to_end(&mut text).map_err(ImportError::Io)?;
+        if text.len() as u64 > limits::SQL_BYTES {
+            return Err(ImportError::TooLong.into());
+        }
+        let users = androidpn::users(&text);
+        for (line, why) in users.bad {
+            report.complain(line, why);
+        }
+        let mut accounts = users.accounts.into_iter();
+        return accounts.try_for_each(|account| take(Line::Account(account), report));
+    }
+    let mut seen = Counts::default();
+    let mut end = None;
+    let mut text = Vec::new();
+    for number in 1.. {
+        let whole = read_line(file, &mut text).map_err(ImportError::Io)?;
+        if text.is_empty() {
+            break;
+        }
+        let line = if whole {
+            Line::parse(text.trim_ascii_end())
+        } else {
+            Err(BadLine("it is too long".into()))
+        };
+        match line {
+            Ok(Line::Lanpush(header)) if number == 1 => report.made = Some(header.made),
+            Err(why) if number == 1 => return Err(ImportError::Unknown(why).into()),
+            _ if number == 1 => {
+                let why = "its first line does not say what it is".into();
+                return Err(ImportError::Unknown(BadLine(why)).into());
+            }
+            Ok(Line::Lanpush(_)) => report.complain(number, BadLine("it begins again".into())),
+            Ok(Line::End(counts)) => end = Some(counts),
+            Ok(line) => {
+                seen.add(&line);
+                take(line, report)?;
+            }
+            Err(why) => report.complain(number, why),
+        }
+    }
+    if report.made.is_none() {
+        return Err(ImportError::Unknown(BadLine("it is empty".into())).into());
+    }
+    report.incomplete = end != Some(seen);
+    Ok(())
+}
+
+impl Imported {
     fn complain(&mut self, line: usize, why: BadLine) {
-        self.report.bad += 1;
-        if self.report.complaints.len() < limits::IMPORT_COMPLAINTS {
-            self.report.complaints.push((line, why));
+        self.bad += 1;
+        if self.complaints.len() < limits::IMPORT_COMPLAINTS {
+            self.complaints.push((line, why));
         }
     }
 }

@@ -1,11 +1,12 @@
 //! `/api/v1/export` and `/api/v1/import`: everything with its passwords, and so for the admin socket only.
 //!
 //! `GET /api/v1/export?from=KEY` gives a piece of the export and the key with which the next one begins.
-//! `POST /api/v1/import?replace=yes` takes lines of an export, of which only accounts count.
+//! `POST /api/v1/import?replace=yes` takes `{"lines": …}` of an export, of which only
+//! accounts count.
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tiny_http::Method;
 
 use super::Desk;
@@ -59,6 +60,11 @@ fn export<D: Desk>(desk: &D, request: &Request) -> Result<Response, HttpError> {
     Ok(Response::json(200, &out))
 }
 
+#[derive(Deserialize)]
+struct ImportIn {
+    lines: String,
+}
+
 #[derive(Default, Serialize)]
 struct ImportOut {
     taken: u64,
@@ -75,10 +81,11 @@ async fn import<D: Desk>(
     let fields = Fields::of_query(&request.head.query)?;
     fields.only(&["replace"])?;
     let replace = fields.trimmed("replace") == "yes";
+    let input: ImportIn = serde_json::from_slice(&request.body)
+        .map_err(|_| HttpError::bad("invalid-json", "the body has to be {\"lines\": …}"))?;
     let mut out = ImportOut::default();
-    let lines = request.body.split(|byte| *byte == b'\n').enumerate();
-    for (number, text) in lines.filter(|(_, text)| !text.is_empty()) {
-        match Line::parse(text) {
+    for (number, text) in input.lines.lines().enumerate() {
+        match Line::parse(text.as_bytes()) {
             Ok(Line::Account(account)) => {
                 let wanted = push::Request::PutAccount { account, replace };
                 match ask(desk, wanted, wait).await {
