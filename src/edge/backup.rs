@@ -191,3 +191,145 @@ impl Write for Compare {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::edge::scratch::Scratch;
+    use crate::edge::storage::{Outcomes, SledStore};
+    use crate::push::notification::{DeliveryState, Notification, NotificationId, Target};
+    use crate::push::store::{Account, Change, Delivery, DeviceId, Store, Ticket, Urgency};
+
+    struct Disk {
+        scratch: Scratch,
+        data: DataDir,
+        store: SledStore,
+        outcomes: Outcomes,
+    }
+
+    impl Disk {
+        fn new() -> Self {
+            let scratch = Scratch::new();
+            let data = DataDir::open(scratch.path()).unwrap();
+            let (store, outcomes) = SledStore::open(&data, 1_000_000).unwrap();
+            Self {
+                scratch,
+                data,
+                store,
+                outcomes,
+            }
+        }
+
+        fn put(&mut self, changes: Vec<Change>) {
+            self.store.submit(Ticket(0), changes, Urgency::Now);
+            self.outcomes.recv_blocking().unwrap().1.unwrap();
+        }
+
+        fn path(&self) -> PathBuf {
+            path(self.scratch.path())
+        }
+
+        fn write(&self, made: u64) -> u64 {
+            write(&self.store.rows().current().unwrap(), &self.path(), made).unwrap()
+        }
+
+        fn text(&self) -> String {
+            fs::read_to_string(self.path()).unwrap()
+        }
+    }
+
+    fn account(name: &str) -> Change {
+        Change::PutAccount(Account {
+            name: name.into(),
+            ..Account::default()
+        })
+    }
+
+    fn push(id: u128, length: usize, state: DeliveryState) -> Vec<Change> {
+        let id = NotificationId(id);
+        let notification = Notification {
+            id,
+            target: Target::Everyone,
+            title: String::new(),
+            message: "m".repeat(length),
+            uri: String::new(),
+        };
+        let delivery = Delivery {
+            notification: id,
+            device: DeviceId(1),
+            state,
+            at: 0,
+        };
+        vec![
+            Change::PutNotification(notification),
+            Change::PutDelivery(delivery),
+        ]
+    }
+
+    #[test]
+    fn it_is_written_only_if_something_has_changed() {
+        let mut disk = Disk::new();
+        disk.put(vec![account("ann")]);
+        assert_eq!(disk.write(1), disk.text().len() as u64);
+        assert_eq!(disk.write(2), 0);
+        disk.put(vec![account("ben")]);
+        assert!(disk.write(3) > 0);
+        assert!(disk.text().contains("\"made\":3}") && disk.text().contains("\"ben\""));
+        // A file that is cut short or longer is not the same.
+        for text in [&disk.text()[..40], &(disk.text() + "{}\n")] {
+            fs::write(disk.path(), text).unwrap();
+            assert!(disk.write(4) > 0);
+            assert_eq!(disk.write(4), 0);
+        }
+    }
+
+    #[test]
+    fn one_with_more_accounts_is_kept() {
+        let mut disk = Disk::new();
+        disk.put(vec![account("ann"), account("ben")]);
+        disk.write(1);
+        let before = disk.text();
+        disk.put(vec![Change::DeleteAccount("ben".into())]);
+        disk.write(2);
+        let old = disk.path().with_extension("old.jsonl");
+        assert_eq!(fs::read_to_string(old).unwrap(), before);
+        assert_eq!(counts_of(&disk.path()).unwrap().accounts, 1);
+    }
+
+    #[test]
+    fn what_waits_goes_in_newest_first_up_to_a_bound() {
+        let mut disk = Disk::new();
+        for id in 1..=200 {
+            disk.put(push(id, 16_000, DeliveryState::Queued));
+        }
+        disk.put(push(300, 10, DeliveryState::Confirmed));
+        disk.write(1);
+        let length = disk.text().len();
+        assert!((limits::BACKUP_QUEUE - 20_000..limits::BACKUP_QUEUE + 20_000).contains(&length));
+        let has = |id: u128| disk.text().contains(&NotificationId(id).to_string());
+        assert!(has(200) && !has(1) && !has(300));
+        let counts = counts_of(&disk.path()).unwrap();
+        assert!(counts.notifications > 50 && counts.deliveries == counts.notifications);
+    }
+
+    #[test]
+    fn the_thread_writes_and_ends() {
+        let mut disk = Disk::new();
+        disk.put(vec![account("ann")]);
+        let pause = Duration::from_millis(5);
+        let backups = Backups::start_with(&disk.data, disk.store.rows(), pause, pause).unwrap();
+        let end = Instant::now() + Duration::from_secs(20);
+        while backups.written() == 0 {
+            assert!(Instant::now() < end, "nothing is written");
+            thread::yield_now();
+        }
+        let thread = Arc::downgrade(&backups.written);
+        drop(backups);
+        assert!(thread.upgrade().is_none());
+        assert_eq!(counts_of(&disk.path()).unwrap().accounts, 1);
+        let never = Backups::start(&disk.data, disk.store.rows(), 0).unwrap();
+        assert!(never.thread.is_none());
+    }
+}
