@@ -11,7 +11,7 @@
 //! | `data_dir`, `storage`, `storage_thread`, `database` | the disk |
 //! | `repair`, `repairs`, `trial`, `backup` | what happens when its files are damaged, and what is kept for that case |
 //! | `export`, `import`, `offline` | everything in one file |
-//! | `timer`, `clock`, `entropy`, `signals`, `bell` | time, randomness, signals, waking tasks |
+//! | `timer`, `clock`, `clock_set`, `entropy`, `signals`, `bell` | time, randomness, signals, waking tasks |
 //! | `logging`, `seldom`, `summary`, `lan`, `error` | what a person reads |
 
 mod admin;
@@ -19,6 +19,7 @@ mod backlog;
 pub mod backup;
 mod bell;
 mod clock;
+mod clock_set;
 mod connection;
 pub mod data_dir;
 mod database;

@@ -20,7 +20,7 @@ use super::signals::{Wish, Wishes};
 use super::storage::Outcomes;
 use super::trial::Trial;
 use super::web::Web;
-use super::{entropy, repair, summary, timer};
+use super::{clock_set, entropy, repair, summary, timer};
 use crate::config::Config;
 use crate::limits::STOP_WAIT;
 use crate::push::{Event, Gateway};
@@ -51,7 +51,7 @@ pub fn run(serve: Serve) -> Result<(), RunError> {
     let (store, outcomes, repairs) =
         repair::open(&data, storage.cache, &trial, wall).map_err(RunError::Database)?;
     let rows = store.rows();
-    let _backups =
+    let backups =
         Backups::start(&data, rows.clone(), storage.export_hours).map_err(RunError::System)?;
     let config = Rc::clone(&serve.config);
     let gateway = Gateway::new(config, Box::new(store), entropy, clock.now());
@@ -65,7 +65,7 @@ pub fn run(serve: Serve) -> Result<(), RunError> {
     )));
     if matches!(ended, Err(RunError::Interrupted)) {
         // Closing the store could wait for the disk; it survives being killed.
-        std::mem::forget((hub, executor));
+        std::mem::forget((hub, executor, backups));
     }
     ended
 }
@@ -119,6 +119,7 @@ async fn serve_until_stopped(
 ) -> Result<(), RunError> {
     let mut wishes = Wishes::listen().map_err(RunError::System)?;
     hub.spawn(timer::run(Rc::clone(hub)));
+    hub.spawn(clock_set::run(Rc::clone(hub)));
     hub.spawn(Rc::clone(hub).finish_turns());
     hub.spawn(hear_of_storage(Rc::clone(hub), outcomes));
 

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod androidpn;
+pub mod clock_hints;
 pub mod commits;
 pub mod delivery;
 pub mod devices;

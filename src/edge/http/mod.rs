@@ -3,7 +3,7 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `connection` | bytes off and onto the socket, deadlines |
-//! | `request`, `chunked`, `response` | the wire |
+//! | `request`, `chunked`, `response`, `date` | the wire |
 //! | `form`, `multipart` | fields of forms and queries |
 //! | `access` | who may ask |
 //! | `routes` | which page answers, and what an error looks like there |
@@ -19,6 +19,7 @@ mod ask;
 mod chunked;
 mod connection;
 mod console;
+mod date;
 mod error;
 mod form;
 mod history;
@@ -82,6 +83,9 @@ pub trait Desk {
 
     /// Both clocks.
     fn now(&self) -> Now;
+
+    /// An administrator says that it is `millis` since 1970.
+    fn hint_time(&self, millis: u64);
 
     /// Figures of the whole gateway.
     fn status(&self) -> Status;
