@@ -93,6 +93,10 @@ pub struct Push {
     pub queue: usize,
     /// Notifications kept with their receipts.
     pub history: usize,
+    /// Days they are kept.
+    pub history_days: u32,
+    /// Bytes they may take, receipts included.
+    pub history_bytes: u64,
 }
 
 /// `[storage]`: the database.
@@ -222,6 +226,8 @@ impl Default for Push {
             api_key: "1234567890".into(),
             queue: limits::QUEUE,
             history: limits::HISTORY,
+            history_days: limits::HISTORY_DAYS,
+            history_bytes: limits::HISTORY_BYTES,
         }
     }
 }
@@ -292,7 +298,7 @@ mod tests {
             server.aliases = ["gw.lan"]
             xmpp = { registration = "open", plaintext_login = false, idle = 99 }
             http.trusted = ["192.168.1.0/24"]
-            push = { api_key = "k", queue = 5, history = 6 }
+            push = { api_key = "k", queue = 5, history = 6, history_days = 7, history_bytes = 800000 }
             log.level = "debug"
         "#;
         let next = Config::parse(reloadable).unwrap();

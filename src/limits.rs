@@ -35,6 +35,8 @@ pub const REGISTERED_FIELD: usize = 255;
 pub const LABEL: usize = 64;
 /// Tags of one user; over it: `not-acceptable`.
 pub const TAGS: usize = 32;
+/// Tags and signs in one boolean tag expression, which also bounds its depth; over it: HTTP 400.
+pub const TAG_TERMS: usize = 64;
 /// Refused logins and registrations on one connection; at the last one: stream error `policy-violation`.
 pub const LOGIN_FAILURES: u8 = 10;
 
@@ -122,12 +124,27 @@ pub const ACCOUNTS: usize = 50_000;
 /// Devices remembered per account while away; the one away longest is forgotten, what it had queued is
 /// recorded as dropped. Connected devices are never forgotten.
 pub const DEVICES_AWAY: usize = 16;
-/// Notifications one device may have waiting (default of `push.queue`), 16 bytes each; over it the oldest
-/// is recorded as dropped.
+/// Notifications one device may have waiting (default of `push.queue`), 16 bytes each; over it the oldest of
+/// the lowest priority is recorded as dropped.
 pub const QUEUE: usize = 1000;
-/// Notifications kept with their receipts (default of `push.history`); over it the oldest settled one is
-/// forgotten, and if none is settled the oldest, its waiting deliveries recorded as dropped in the log.
+/// Notifications kept with their receipts (default of `push.history`), about 200 bytes of memory and 24 for
+/// each device; over it the oldest settled one is forgotten, and if none is settled the oldest of the lowest
+/// priority, its waiting deliveries counted as dropped.
 pub const HISTORY: usize = 10_000;
+/// Days a notification is kept (default of `push.history_days`).
+pub const HISTORY_DAYS: u32 = 30;
+/// Bytes of all notifications with their receipts (default of `push.history_bytes`); over it they are
+/// forgotten as over [`HISTORY`].
+pub const HISTORY_BYTES: u64 = 64_000_000;
+/// Topics of one account, those of its devices included, about 50 bytes each; over it: `not-acceptable`.
+pub const SUBSCRIPTIONS: usize = 64;
+/// Earlier notifications of one series that are remembered as being on devices, 16 bytes each; the oldest
+/// is no longer named as replaced then.
+pub const SERIES: usize = 16;
+/// Requests that wait for a notification to get somewhere, about 100 bytes each; over it: HTTP 503.
+pub const WAITS: usize = 256;
+/// Pause before a scheduled notification is tried again that the disk has refused.
+pub const SCHEDULE_RETRY: Duration = Duration::from_secs(30);
 /// Requests waiting for the disk at once; over it: `resource-constraint` or HTTP 503.
 pub const WAITING_COMMITS: usize = 1024;
 
@@ -137,8 +154,12 @@ pub const WAITING_COMMITS: usize = 1024;
 pub const TITLE: usize = 1024;
 /// Bytes of a message; over it: HTTP 413.
 pub const MESSAGE: usize = 16 * 1024;
-/// Bytes of a URI; over it: HTTP 413.
+/// Bytes of a URI, an image's and a link's included; over it: HTTP 413.
 pub const URI: usize = 2048;
+/// Links of one notification; over it: HTTP 400.
+pub const ACTIONS: usize = 4;
+/// Seconds a notification may be scheduled ahead: a year; over it: HTTP 400.
+pub const SCHEDULE_AHEAD: u64 = 366 * 86_400;
 
 // ---- HTTP ------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ use lanpush::edge::repair::{self, Step};
 use lanpush::edge::storage::{Outcomes, SledStore};
 use lanpush::edge::trial::Trial;
 use lanpush::limits;
-use lanpush::push::notification::{DeliveryState, Notification, NotificationId, Target};
+use lanpush::push::notification::{DeliveryState, Extras, Notification, NotificationId, Target};
 use lanpush::push::store::{
     Account, Change, Delivery, Device, DeviceId, Row, Store, Ticket, Urgency,
 };
@@ -123,6 +123,7 @@ fn fill(store: &mut SledStore, outcomes: &Outcomes) {
                 account: name,
                 resource: None,
                 last_seen: 0,
+                withdraws: false,
             }),
             Change::PutNotification(Notification {
                 id,
@@ -130,12 +131,16 @@ fn fill(store: &mut SledStore, outcomes: &Outcomes) {
                 title: String::new(),
                 message: format!("{number} ").repeat(200),
                 uri: String::new(),
+                extras: Extras::default(),
             }),
             Change::PutDelivery(Delivery {
                 notification: id,
                 device: DeviceId(number),
                 state: DeliveryState::Queued,
                 at: 0,
+                queued: 0,
+                sent: 0,
+                acknowledged: 0,
             }),
         ];
         write(store, outcomes, changes);

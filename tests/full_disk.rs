@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use lanpush::edge::data_dir::DataDir;
 use lanpush::edge::storage::{Outcomes, SledStore};
 use lanpush::limits;
-use lanpush::push::notification::{DeliveryState, Notification, NotificationId, Target};
+use lanpush::push::notification::{DeliveryState, Extras, Notification, NotificationId, Target};
 use lanpush::push::store::{
     Account, Change, Delivery, DeviceId, Row, Store, StoreError, Ticket, Urgency,
 };
@@ -100,6 +100,7 @@ fn push(id: u128) -> Change {
         title: String::new(),
         message: "m".repeat(300),
         uri: String::new(),
+        extras: Extras::default(),
     })
 }
 
@@ -109,6 +110,9 @@ fn queued(device: u32) -> Change {
         device: DeviceId(device),
         state: DeliveryState::Queued,
         at: 0,
+        queued: 1,
+        sent: 0,
+        acknowledged: 0,
     })
 }
 

@@ -15,8 +15,9 @@ use std::path::Path;
 use lanpush::edge::data_dir::DataDir;
 use lanpush::edge::storage::{Outcomes, SledStore};
 use lanpush::limits;
+use lanpush::push::head::Head;
 use lanpush::push::memory_store::{MemoryStore, Rows};
-use lanpush::push::notification::{DeliveryState, Notification, NotificationId, Target};
+use lanpush::push::notification::{DeliveryState, Extras, Notification, NotificationId, Target};
 use lanpush::push::store::{
     Account, Change, Delivery, Device, DeviceId, Row, Store, StoreError, Ticket, Urgency,
 };
@@ -203,7 +204,13 @@ fn device(id: u32) -> Device {
         account: "sam".into(),
         resource: Some(format!("phone {id}")),
         last_seen: 5,
+        withdraws: false,
     }
+}
+
+/// What a start reads of a push.
+fn head(id: u128, message: &str) -> Row {
+    Row::Notification(Head::of(&push(id, message)))
 }
 
 fn push(id: u128, message: &str) -> Notification {
@@ -213,6 +220,7 @@ fn push(id: u128, message: &str) -> Notification {
         title: "Door".into(),
         message: message.into(),
         uri: String::new(),
+        extras: Extras::default(),
     }
 }
 
@@ -222,6 +230,9 @@ fn delivery(notification: u128, device: u32, state: DeliveryState) -> Delivery {
         device: DeviceId(device),
         state,
         at: 9,
+        queued: 1,
+        sent: 0,
+        acknowledged: 0,
     }
 }
 
@@ -261,8 +272,8 @@ fn loads_in_order(bench: &mut dyn Bench) {
         Row::Account(account("sam")),
         Row::Device(device(3)),
         Row::Device(device(256)),
-        Row::Notification(NotificationId(2)),
-        Row::Notification(NotificationId(300)),
+        head(2, "earlier"),
+        head(300, "later"),
         Row::Delivery(delivery(2, 3, DeliveryState::Queued)),
         Row::Delivery(delivery(2, 300, DeliveryState::Queued)),
         Row::Delivery(delivery(300, 1, DeliveryState::Queued)),
@@ -301,7 +312,7 @@ fn replaces_and_removes(bench: &mut dyn Bench) {
     let want = [
         Row::Account(account("sam")),
         Row::Device(moved),
-        Row::Notification(NotificationId(1)),
+        head(1, &"two".repeat(5000)),
         Row::Delivery(confirmed),
     ];
     assert_eq!(bench.load(), want);
@@ -331,7 +342,7 @@ fn takes_deliveries_along(bench: &mut dyn Bench) {
     let rows = bench.load();
     assert_eq!(rows.len(), 301);
     let other = |row: &&Row| match row {
-        Row::Notification(id) => *id != NotificationId(1),
+        Row::Notification(head) => head.id != NotificationId(1),
         Row::Delivery(delivery) => delivery.notification != NotificationId(1),
         _ => true,
     };
@@ -353,10 +364,7 @@ fn applies_in_order(bench: &mut dyn Bench) {
         Change::PutNotification(push(2, "back")),
     ];
     assert_eq!(bench.write(&changes), Ok(()));
-    let want = [
-        Row::Account(account("sam")),
-        Row::Notification(NotificationId(2)),
-    ];
+    let want = [Row::Account(account("sam")), head(2, "back")];
     assert_eq!(bench.load(), want);
     assert_eq!(bench.store().notification(NotificationId(1)), Ok(None));
     let back = bench.store().notification(NotificationId(2));
@@ -458,8 +466,8 @@ fn skips_damage(bench: &mut dyn Bench) {
     let want = [
         Row::Account(account("ann")),
         Row::Device(device(2)),
-        Row::Notification(NotificationId(1)),
-        Row::Notification(NotificationId(2)),
+        head(1, "one"),
+        head(2, "two"),
         Row::Delivery(delivery(1, 20, DeliveryState::Queued)),
     ];
     assert_eq!(bench.load(), want);

@@ -24,7 +24,7 @@ use std::time::Duration;
 use lanpush::edge::data_dir::DataDir;
 use lanpush::edge::storage::{Outcomes, SledStore};
 use lanpush::limits;
-use lanpush::push::notification::{DeliveryState, Notification, NotificationId, Target};
+use lanpush::push::notification::{DeliveryState, Extras, Notification, NotificationId, Target};
 use lanpush::push::store::{
     Account, Change, Delivery, DeviceId, Row, Store, StoreError, Ticket, Urgency,
 };
@@ -65,6 +65,9 @@ fn queued(notification: u64, device: u32) -> Change {
         device: DeviceId(device),
         state: DeliveryState::Queued,
         at: notification,
+        queued: 1,
+        sent: 0,
+        acknowledged: 0,
     })
 }
 
@@ -95,6 +98,7 @@ fn body(number: u64, length: usize) -> Notification {
             .take(length)
             .collect(),
         uri: String::new(),
+        extras: Extras::default(),
     }
 }
 
@@ -191,7 +195,7 @@ fn check_batches(path: &Path, durable: u64) -> u64 {
                 let number = account.name.strip_prefix("user").unwrap().parse().unwrap();
                 found.entry(number).or_default().0 += 1;
             }
-            Row::Notification(id) => found.entry(number(id)).or_default().1 += 1,
+            Row::Notification(head) => found.entry(number(head.id)).or_default().1 += 1,
             Row::Delivery(delivery) => {
                 found.entry(number(delivery.notification)).or_default().2 += 1
             }

@@ -14,15 +14,16 @@ use std::process::{Child, Command, Output, Stdio};
 use scratch::Scratch;
 
 const DEVICES: &str = r#"{"lanpush":{"format":1,"made":1700000000}}
-{"account":{"name":"ann","password":"p\"w\u0000","full_name":"","email":"","alias":"kitchen","tags":["a","b"],"created":1,"updated":2}}
-{"account":{"name":"sam","password":"x","full_name":"Sam","email":"s@x","alias":"","tags":[],"created":3,"updated":4}}
-{"device":{"id":1,"account":"sam","resource":null,"last_seen":0}}
-{"device":{"id":2,"account":"sam","resource":"phone/ü","last_seen":9}}
-{"device":{"id":3,"account":"ann","resource":"phone/ü","last_seen":9}}
-{"notification":{"id":"0000018bcfe568000000000000000001","target":{"user":"sam"},"title":"t","message":"two\nlines","uri":"http://x/"}}
-{"delivery":{"notification":"0000018bcfe568000000000000000001","device":1,"state":"queued","at":5}}
-{"delivery":{"notification":"0000018bcfe568000000000000000001","device":2,"state":"confirmed","at":6}}
-{"end":{"accounts":2,"devices":3,"notifications":1,"deliveries":2}}
+{"account":{"name":"ann","password":"p\"w\u0000","full_name":"","email":"","alias":"kitchen","tags":["a","b"],"subscriptions":[],"created":1,"updated":2}}
+{"account":{"name":"sam","password":"x","full_name":"Sam","email":"s@x","alias":"","tags":[],"subscriptions":[{"topic":"doors","device":null},{"topic":"rain","device":2}],"created":3,"updated":4}}
+{"device":{"id":1,"account":"sam","resource":null,"last_seen":0,"withdraws":false}}
+{"device":{"id":2,"account":"sam","resource":"phone/ü","last_seen":9,"withdraws":true}}
+{"device":{"id":3,"account":"ann","resource":"phone/ü","last_seen":9,"withdraws":false}}
+{"notification":{"id":"0000018bcfe568000000000000000001","target":{"user":"sam"},"title":"t","message":"two\nlines","uri":"http://x/","extras":{"image":"http://x/y","priority":5,"tags":["t"],"actions":[{"label":"l","uri":"http://z/"}],"silent":true,"sequence":"s","ttl":60,"deliver_at":7,"sender":"cron","withdraws":"0000018bcfe568000000000000000000"},"fired":true,"begun":8,"over":{"state":"expired","at":9}}}
+{"notification":{"id":"0000018bcfe568000000000000000002","target":{"tags":"a & !b"},"title":"","message":"","uri":"","extras":{"image":"","priority":3,"tags":[],"actions":[],"silent":false,"sequence":"","ttl":0,"deliver_at":4000000000,"sender":"","withdraws":null},"fired":false,"begun":0,"over":null}}
+{"delivery":{"notification":"0000018bcfe568000000000000000001","device":1,"state":"expired","at":9,"queued":5,"sent":0,"acknowledged":0}}
+{"delivery":{"notification":"0000018bcfe568000000000000000001","device":2,"state":"confirmed","at":8,"queued":5,"sent":6,"acknowledged":7}}
+{"end":{"accounts":2,"devices":3,"notifications":2,"deliveries":2}}
 "#;
 
 fn lanpush(data: &Path, words: &[&str], input: &str) -> Output {
@@ -70,14 +71,14 @@ fn an_export_comes_back_as_it_was() {
     let said = done(&lanpush(&first, &["import", "-"], DEVICES));
     assert_eq!(
         said,
-        "imported accounts: 2, devices: 3, notifications: 1, deliveries: 2\n"
+        "imported accounts: 2, devices: 3, notifications: 2, deliveries: 2\n"
     );
     let file = scratch.path().join("export");
     let name = file.to_str().unwrap();
     let said = done(&lanpush(&first, &["export", name], ""));
     assert_eq!(
         said,
-        "exported accounts: 2, devices: 3, notifications: 1, deliveries: 2\n"
+        "exported accounts: 2, devices: 3, notifications: 2, deliveries: 2\n"
     );
     assert_eq!(
         fs::metadata(&file).unwrap().permissions().mode() & 0o777,
@@ -94,7 +95,7 @@ fn an_export_comes_back_as_it_was() {
     assert_eq!(
         said,
         "imported accounts: 0, devices: 0, notifications: 0, deliveries: 0; \
-         accounts kept as they were: 2; records left out: 3\n"
+         accounts kept as they were: 2; records left out: 4\n"
     );
     let again = done(&lanpush(&second, &["export", "-"], ""));
     assert_eq!(records(&again), records(&export));
@@ -107,7 +108,8 @@ fn accounts_are_replaced_only_if_that_is_asked_for() {
     done(&lanpush(&data, &["import", "-"], DEVICES));
     let other = DEVICES
         .replace("\"x\"", "\"other\"")
-        .replace("\"id\":1,", "\"id\":77,");
+        .replace("\"id\":2,", "\"id\":77,")
+        .replace("\"device\":2}", "\"device\":77}");
     done(&lanpush(&data, &["import", "-"], &other));
     let export = done(&lanpush(&data, &["export", "-"], ""));
     assert_eq!(records(&export), records(DEVICES));
@@ -237,7 +239,7 @@ fn a_running_server_gives_everything_and_takes_accounts() {
             "x".repeat(200)
         );
     }
-    many += "{\"end\":{\"accounts\":3002,\"devices\":3,\"notifications\":1,\"deliveries\":2}}\n";
+    many += "{\"end\":{\"accounts\":3002,\"devices\":3,\"notifications\":2,\"deliveries\":2}}\n";
     done(&lanpush(&data, &["import", "-"], &many));
     let offline = done(&lanpush(&data, &["export", "-"], ""));
 

@@ -136,6 +136,18 @@ pub(super) const KEYS: &[Key] = &[
         write: |config| config.push.history.to_string(),
     },
     Key {
+        path: "push.history_days",
+        at_run: true,
+        read: |config, value| set(&mut config.push.history_days, number(value, 1..=36_500)),
+        write: |config| config.push.history_days.to_string(),
+    },
+    Key {
+        path: "push.history_bytes",
+        at_run: true,
+        read: |config, value| set(&mut config.push.history_bytes, number(value, HISTORY_BYTES)),
+        write: |config| config.push.history_bytes.to_string(),
+    },
+    Key {
         path: "storage.cache",
         at_run: false,
         read: |config, value| set(&mut config.storage.cache, number(value, CACHE)),
@@ -163,6 +175,9 @@ pub(super) const KEYS: &[Key] = &[
 
 /// Bytes of a path; what Linux takes.
 const DATA_PATH: usize = 4095;
+
+/// Values of `push.history_bytes`.
+const HISTORY_BYTES: RangeInclusive<u64> = 100_000..=1_000_000_000_000;
 
 /// Bytes of `storage.cache`.
 const CACHE: RangeInclusive<u64> = 100_000..=1_000_000_000;

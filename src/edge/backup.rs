@@ -199,7 +199,8 @@ mod tests {
     use super::*;
     use crate::edge::scratch::Scratch;
     use crate::edge::storage::{Outcomes, SledStore};
-    use crate::push::notification::{DeliveryState, Notification, NotificationId, Target};
+    use crate::push::head::{Head, Over};
+    use crate::push::notification::{DeliveryState, Extras, Notification, NotificationId, Target};
     use crate::push::store::{Account, Change, Delivery, DeviceId, Store, Ticket, Urgency};
 
     struct Disk {
@@ -255,17 +256,32 @@ mod tests {
             title: String::new(),
             message: "m".repeat(length),
             uri: String::new(),
+            extras: Extras::default(),
         };
         let delivery = Delivery {
             notification: id,
             device: DeviceId(1),
             state,
             at: 0,
+            queued: 0,
+            sent: 0,
+            acknowledged: 0,
         };
         vec![
             Change::PutNotification(notification),
             Change::PutDelivery(delivery),
         ]
+    }
+
+    fn scheduled(id: u128) -> Vec<Change> {
+        let mut changes = push(id, 10, DeliveryState::Queued);
+        changes.truncate(1);
+        for change in &mut changes {
+            if let Change::PutNotification(notification) = change {
+                notification.extras.deliver_at = 5;
+            }
+        }
+        changes
     }
 
     #[test]
@@ -305,13 +321,22 @@ mod tests {
             disk.put(push(id, 16_000, DeliveryState::Queued));
         }
         disk.put(push(300, 10, DeliveryState::Confirmed));
+        disk.put(scheduled(301));
+        disk.put(push(302, 10, DeliveryState::Queued));
+        disk.put(vec![Change::PutHead(Head {
+            over: Some(Over {
+                state: DeliveryState::Withdrawn,
+                at: 5,
+            }),
+            ..Head::new(NotificationId(302))
+        })]);
         disk.write(1);
         let length = disk.text().len();
         assert!((limits::BACKUP_QUEUE - 20_000..limits::BACKUP_QUEUE + 20_000).contains(&length));
         let has = |id: u128| disk.text().contains(&NotificationId(id).to_string());
-        assert!(has(200) && !has(1) && !has(300));
+        assert!(has(200) && !has(1) && !has(300) && has(301) && !has(302));
         let counts = counts_of(&disk.path()).unwrap();
-        assert!(counts.notifications > 50 && counts.deliveries == counts.notifications);
+        assert!(counts.notifications > 50 && counts.deliveries + 1 == counts.notifications);
     }
 
     #[test]

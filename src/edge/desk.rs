@@ -47,7 +47,7 @@ impl Desk for Hub {
     }
 
     fn sessions(&self, limit: usize) -> Vec<SessionView> {
-        self.gateway().sessions(limit, Hub::now(self))
+        self.gateway().sessions(0, limit, Hub::now(self))
     }
 
     fn notifications(
@@ -55,7 +55,7 @@ impl Desk for Hub {
         limit: usize,
         devices: usize,
     ) -> Result<Vec<NotificationView>, StoreError> {
-        self.gateway().notifications(limit, devices)
+        self.gateway().notifications(0, limit, devices)
     }
 
     fn export(&self, from: &[u8]) -> Result<Page, ExportError> {

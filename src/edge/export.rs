@@ -1,12 +1,13 @@
 //! What the database holds, written as an export, record by record.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Write};
 
 use super::database::sled_error;
 use crate::limits;
-use crate::push::export::{Counts, FORMAT, Header, Line};
+use crate::push::export::{Counts, FORMAT, Header, Kept, Line};
+use crate::push::head::Head;
 use crate::push::notification::NotificationId;
 use crate::push::record::{self, BadRecord, Loader};
 use crate::push::store::{Row, StoreError};
@@ -16,8 +17,8 @@ use crate::push::store::{Row, StoreError};
 pub(super) enum Scope {
     /// All of them with all that is known of their deliveries.
     Everything,
-    /// Those that wait for a device, the newest first, up to so many bytes; only what waits of their
-    /// deliveries.
+    /// Those that wait for a device or for their time, the newest first, up to so many bytes; only what waits
+    /// of their deliveries.
     Waiting(usize),
 }
 
@@ -102,7 +103,7 @@ impl Export<'_> {
         match row {
             Row::Account(account) => self.line(&Line::Account(account)),
             Row::Device(device) => self.line(&Line::Device(device)),
-            Row::Notification(id) if has(id) => match body(self.rows, id)? {
+            Row::Notification(head) if has(head.id) => match body(self.rows, &head)? {
                 Some(line) => self.line(&line),
                 None => Ok(0),
             },
@@ -181,26 +182,37 @@ pub(super) fn page(rows: &sled::Db, from: &[u8]) -> Result<Page, ExportError> {
     })
 }
 
-fn body(rows: &sled::Db, id: NotificationId) -> Result<Option<Line>, ExportError> {
-    let read = record::read_notification(id, |key| rows.get(key))?;
-    Ok(read.and_then(Result::ok).map(Line::Notification))
+fn body(rows: &sled::Db, head: &Head) -> Result<Option<Line>, ExportError> {
+    let read = record::read_notification(head.id, |key| rows.get(key))?;
+    let body = read.and_then(Result::ok);
+    Ok(body.map(|body| Line::Notification(Kept::new(body, head))))
 }
 
-/// The newest notifications that wait for a device, as many as fit.
+/// The newest notifications that wait for a device or for their time, as many as fit.
 fn choose(rows: &sled::Db, bytes: usize) -> Result<BTreeSet<NotificationId>, ExportError> {
+    let mut heads = BTreeMap::new();
     let mut waiting = BTreeSet::new();
     load(rows, &mut |row| {
-        if let Row::Delivery(delivery) = row
-            && delivery.state.is_waiting()
-        {
-            waiting.insert(delivery.notification);
+        match row {
+            // What has ended waits no more, whatever its deliveries say.
+            Row::Notification(head) if head.over.is_none() => {
+                if head.is_scheduled() {
+                    waiting.insert(head.id);
+                }
+                heads.insert(head.id, head);
+            }
+            Row::Delivery(delivery) if delivery.state.is_waiting() => {
+                waiting.insert(delivery.notification);
+            }
+            _ => {}
         }
         Ok(())
     })?;
     let mut left = bytes;
     let mut chosen = BTreeSet::new();
     for id in waiting.into_iter().rev() {
-        let Some(line) = body(rows, id)? else {
+        let line = heads.get(&id).map(|head| body(rows, head)).transpose()?;
+        let Some(line) = line.flatten() else {
             continue;
         };
         match left.checked_sub(line.to_text().len()) {

@@ -11,7 +11,7 @@ use super::database::{Commit, Database};
 use super::export::{self, ExportError};
 use crate::limits;
 use crate::push::androidpn;
-use crate::push::export::{BadLine, Counts, Line};
+use crate::push::export::{BadLine, Counts, Kept, Line};
 use crate::push::notification::NotificationId;
 use crate::push::record;
 use crate::push::store::{Account, Change, Delivery, Device, DeviceId, Row, StoreError};
@@ -111,6 +111,7 @@ pub(super) fn run(
     read(file, &mut report, &mut |line, report| {
         import.record(line, report)
     })?;
+    import.subscribe(&mut report)?;
     import.flush(&mut report)?;
     Ok(report)
 }
@@ -127,6 +128,8 @@ struct Import<'a> {
     old: BTreeSet<NotificationId>,
     /// Notifications that have come with the file.
     new: BTreeSet<NotificationId>,
+    /// Accounts with topics of single devices, which are put again when their devices have come.
+    subscribers: Vec<Account>,
     changes: Vec<Change>,
 }
 
@@ -138,13 +141,18 @@ impl<'a> Import<'a> {
         let mut next_device = 1;
         let loaded = export::load(database.rows(), &mut |row| {
             match row {
-                Row::Account(account) => drop(accounts.insert(account.name)),
+                Row::Account(account) => {
+                    // What belongs to a forgotten device must not become another's.
+                    let devices = account.subscriptions.iter().filter_map(|one| one.device);
+                    next_device = devices.fold(next_device, above);
+                    accounts.insert(account.name);
+                }
                 Row::Device(device) => {
-                    next_device = next_device.max(device.id.0.saturating_add(1));
+                    next_device = above(next_device, device.id);
                     devices.insert((device.account, device.resource), device.id);
                 }
-                Row::Notification(id) => drop(old.insert(id)),
-                Row::Delivery(_) => {}
+                Row::Notification(head) => drop(old.insert(head.id)),
+                Row::Delivery(delivery) => next_device = above(next_device, delivery.device),
             }
             Ok(())
         });
@@ -161,6 +169,7 @@ impl<'a> Import<'a> {
             next_device,
             old,
             new: BTreeSet::new(),
+            subscribers: Vec::new(),
             changes: Vec::new(),
         })
     }
@@ -169,26 +178,22 @@ impl<'a> Import<'a> {
         match line {
             Line::Account(account) => self.account(account, report),
             Line::Device(device) => self.device(device, report),
-            Line::Notification(notification) => {
-                if self.old.contains(&notification.id) {
-                    report.left_out += 1;
-                    return Ok(());
-                }
-                self.new.insert(notification.id);
-                report.taken.notifications += 1;
-                self.change(Change::PutNotification(notification), report)
-            }
+            Line::Notification(kept) => self.notification(kept, report),
             Line::Delivery(delivery) => self.delivery(delivery, report),
             Line::Lanpush(_) | Line::End(_) => Ok(()),
         }
     }
 
-    fn account(&mut self, account: Account, report: &mut Imported) -> Result<(), ImportError> {
+    fn account(&mut self, mut account: Account, report: &mut Imported) -> Result<(), ImportError> {
         if !self.accounts.insert(account.name.clone()) && !self.replace {
             report.kept += 1;
             return Ok(());
         }
         report.taken.accounts += 1;
+        if account.subscriptions.iter().any(|one| one.device.is_some()) {
+            self.subscribers.push(account.clone());
+            account.subscriptions.retain(|one| one.device.is_none());
+        }
         self.change(Change::PutAccount(account), report)
     }
 
@@ -210,6 +215,20 @@ impl<'a> Import<'a> {
         self.change(Change::PutDevice(Device { id, ..device }), report)
     }
 
+    fn notification(&mut self, kept: Kept, report: &mut Imported) -> Result<(), ImportError> {
+        let head = kept.head();
+        if self.old.contains(&head.id) {
+            report.left_out += 1;
+            return Ok(());
+        }
+        self.new.insert(head.id);
+        report.taken.notifications += 1;
+        // In one commit, or a power cut in between would make what was over begin again.
+        self.changes
+            .push(Change::PutNotification(kept.notification));
+        self.change(Change::PutHead(head), report)
+    }
+
     fn delivery(&mut self, delivery: Delivery, report: &mut Imported) -> Result<(), ImportError> {
         let device = self.renamed.get(&delivery.device).copied();
         let Some(device) = device.filter(|_| self.new.contains(&delivery.notification)) else {
@@ -218,6 +237,26 @@ impl<'a> Import<'a> {
         };
         report.taken.deliveries += 1;
         self.change(Change::PutDelivery(Delivery { device, ..delivery }), report)
+    }
+
+    /// Gives the devices of the file the topics they had.
+    fn subscribe(&mut self, report: &mut Imported) -> Result<(), ImportError> {
+        for mut account in std::mem::take(&mut self.subscribers) {
+            let devices = self.devices.range((account.name.clone(), None)..);
+            let own: BTreeSet<DeviceId> = devices
+                .take_while(|((name, _), _)| *name == account.name)
+                .map(|(_, id)| *id)
+                .collect();
+            account.subscriptions.retain_mut(|one| {
+                let Some(device) = one.device else {
+                    return true;
+                };
+                one.device = self.renamed.get(&device).copied();
+                one.device.is_some_and(|device| own.contains(&device))
+            });
+            self.change(Change::PutAccount(account), report)?;
+        }
+        Ok(())
     }
 
     fn change(&mut self, change: Change, report: &mut Imported) -> Result<(), ImportError> {
@@ -243,6 +282,11 @@ impl<'a> Import<'a> {
         }
         Ok(self.database.write(commit)?)
     }
+}
+
+/// The least number that is at least `next` and above `device`.
+fn above(next: u32, device: DeviceId) -> u32 {
+    next.max(device.0.saturating_add(1))
 }
 
 /// Reads `file` and hands its records to `take`, in their order; what is wrong with it goes to `report`.

@@ -297,6 +297,9 @@ mod tests {
             device: DeviceId(device),
             state: DeliveryState::Sent,
             at: 0,
+            queued: 0,
+            sent: 0,
+            acknowledged: 0,
         })
     }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::notification::Target;
 use super::store::{self, DeviceId};
 
 /// What is known of an account without asking the store.
@@ -13,8 +12,45 @@ pub struct Account {
     pub alias: Box<str>,
     /// Words by which senders may address groups.
     pub tags: Box<[Box<str>]>,
+    /// Topics its devices get.
+    pub subscriptions: Box<[Subscription]>,
     /// Its devices, at least one.
     pub devices: Vec<DeviceId>,
+}
+
+/// A topic somebody wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its name.
+    pub topic: Box<str>,
+    /// The only device that gets it, or `None` if all of the account's do.
+    pub device: Option<DeviceId>,
+}
+
+impl Account {
+    /// Whether a device of this account gets a topic.
+    #[must_use]
+    pub fn gets(&self, topic: &str, device: DeviceId) -> bool {
+        self.subscriptions.iter().any(|subscription| {
+            *subscription.topic == *topic && subscription.device.is_none_or(|own| own == device)
+        })
+    }
+}
+
+impl Account {
+    /// Forgets a device and what it has subscribed to.
+    pub fn forget(&mut self, device: DeviceId) {
+        self.devices.retain(|own| *own != device);
+        if self
+            .subscriptions
+            .iter()
+            .any(|one| one.device == Some(device))
+        {
+            let mut left = std::mem::take(&mut self.subscriptions).into_vec();
+            left.retain(|one| one.device != Some(device));
+            self.subscriptions = left.into();
+        }
+    }
 }
 
 /// All accounts by local part.
@@ -34,6 +70,11 @@ impl Accounts {
         let account = self.by_name.entry(Rc::clone(&name)).or_default();
         account.alias = record.alias.as_str().into();
         account.tags = record.tags.iter().map(|tag| tag.as_str().into()).collect();
+        let subscriptions = record.subscriptions.iter().map(|one| Subscription {
+            topic: one.topic.as_str().into(),
+            device: one.device,
+        });
+        account.subscriptions = subscriptions.collect();
         name
     }
 
@@ -79,68 +120,5 @@ impl Accounts {
     /// All accounts in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&Rc<str>, &Account)> {
         self.by_name.iter()
-    }
-
-    /// The devices of all whom a target names, in ascending order; `None` if it names nobody.
-    /// Everyone is somebody even where there are no users.
-    #[must_use]
-    pub fn resolve(&self, target: &Target) -> Option<Vec<DeviceId>> {
-        let mut devices: Vec<DeviceId> = self
-            .by_name
-            .iter()
-            .filter(|(name, account)| match target {
-                Target::Everyone => true,
-                Target::User(user) => ***name == **user,
-                Target::Alias(alias) => !alias.is_empty() && *account.alias == **alias,
-                Target::Tag(tag) => account.tags.iter().any(|own| **own == **tag),
-            })
-            .flat_map(|(_, account)| account.devices.iter().copied())
-            .collect();
-        if devices.is_empty() && *target != Target::Everyone {
-            return None;
-        }
-        devices.sort_unstable();
-        Some(devices)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn targets_name_devices() {
-        let mut accounts = Accounts::default();
-        for (name, alias, tags, devices) in [
-            (
-                "sam",
-                "kitchen",
-                vec!["office", "night"],
-                vec![DeviceId(4), DeviceId(1)],
-            ),
-            ("eve", "", vec!["office"], vec![DeviceId(2)]),
-        ] {
-            let record = store::Account {
-                name: name.into(),
-                alias: alias.into(),
-                tags: tags.into_iter().map(String::from).collect(),
-                ..store::Account::default()
-            };
-            accounts.put(&record);
-            accounts.get_mut(name).unwrap().devices = devices;
-        }
-        let found = |target: &str| {
-            accounts
-                .resolve(&target.parse().unwrap())
-                .map(|devices| devices.into_iter().map(|id| id.0).collect::<Vec<_>>())
-        };
-        assert_eq!(found("*"), Some(vec![1, 2, 4]));
-        assert_eq!(found("sam"), Some(vec![1, 4]));
-        assert_eq!(found("alias:kitchen"), Some(vec![1, 4]));
-        assert_eq!(found("tag:office"), Some(vec![1, 2, 4]));
-        assert_eq!(found("tag:night"), Some(vec![1, 4]));
-        assert_eq!(found("bob"), None);
-        assert_eq!(found("alias:nobody"), None);
-        assert_eq!(Accounts::default().resolve(&Target::Everyone), Some(vec![]));
     }
 }

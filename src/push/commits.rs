@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::event::{AskId, ConnId};
+use super::head::Head;
 use super::notification::NotificationId;
 use super::store::{Account, DeviceId, Ticket};
 use crate::limits;
@@ -27,13 +28,33 @@ pub enum Then {
         /// Local part.
         user: String,
     },
-    /// The notification may be sent.
+    /// The notification may be sent, or waits for its time.
     Notified {
-        /// The notification.
-        id: NotificationId,
+        /// What it is from then on.
+        head: Head,
+        /// What it replaces.
+        ended: Ended,
+    },
+    /// Notifications have been taken back.
+    Withdrawn {
+        /// Those that some device has not got.
+        ended: Ended,
+        /// Pushes that tell the other devices.
+        notices: Vec<Head>,
+        /// How many devices they are for.
+        told: usize,
     },
     /// Nothing: receipts and housekeeping.
     Nothing,
+}
+
+/// Notifications whose end is on its way to the disk.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// Which.
+    pub ids: Vec<NotificationId>,
+    /// Second since 1970.
+    pub at: u32,
 }
 
 /// Who waits for a batch.
@@ -85,8 +106,17 @@ impl Commits {
 
     /// The connection is gone; its number may soon mean another one.
     pub fn forget(&mut self, conn: ConnId) {
+        self.forget_waiter(Waiter::Conn(conn));
+    }
+
+    /// Nobody waits for the answer any longer.
+    pub fn forget_ask(&mut self, ask: AskId) {
+        self.forget_waiter(Waiter::Ask(ask));
+    }
+
+    fn forget_waiter(&mut self, waiter: Waiter) {
         for commit in self.pending.values_mut() {
-            if commit.waiter == Waiter::Conn(conn) {
+            if commit.waiter == waiter {
                 commit.waiter = Waiter::Nobody;
             }
         }
@@ -109,7 +139,7 @@ impl Commits {
         self.pending.values().any(|commit| match &commit.then {
             Then::Registered { account, .. } | Then::Changed { account } => account.name == name,
             Then::Removed { user } => user == name,
-            Then::Notified { .. } | Then::Nothing => false,
+            Then::Notified { .. } | Then::Withdrawn { .. } | Then::Nothing => false,
         })
     }
 }

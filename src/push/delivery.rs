@@ -1,60 +1,19 @@
-//! The delivery queue: accept, keep, send in order, take acknowledgements, forget.
+//! The delivery queue: send in order, take acknowledgements, forget.
 
-use super::commits::{Commit, Then, Waiter};
+use super::commits::{Commit, Ended, Then, Waiter};
 use super::devices::Ping;
 use super::domain::{Domain, Effect};
-use super::event::{AskId, Done, Draft, Refusal};
-use super::notification::{DeliveryState, Notification, NotificationId};
-use super::store::{Change, Delivery, DeviceId, StoreError, Ticket};
+use super::event::{Done, Refusal};
+use super::notification::{DeliveryState, NotificationId, Priority};
+use super::store::{Change, DeviceId, StoreError, Ticket};
 use crate::limits;
 use crate::time::{Now, calendar};
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::feature::notification::{Content, Push};
 use crate::xmpp::feature::ping;
 use crate::xmpp::session::Bound;
-use crate::xmpp::stanza::xml_text;
 
 impl Domain {
-    /// Accepts a notification: it goes to the disk first, and to devices when it is there.
-    pub(super) fn notify(&mut self, draft: Draft, ask: AskId, now: Now) -> Result<(), Refusal> {
-        check(&draft)?;
-        if self.commits.is_full() {
-            return Err(Refusal::Busy);
-        }
-        let Some(devices) = self.accounts.resolve(&draft.target) else {
-            return Err(Refusal::Unknown(draft.target));
-        };
-        let id = NotificationId::next(self.newest, now.wall, self.random());
-        self.newest = Some(id);
-        let notification = Notification {
-            id,
-            target: draft.target,
-            title: xml_text(&draft.title).into_owned(),
-            message: xml_text(&draft.message).into_owned(),
-            uri: xml_text(&draft.uri).into_owned(),
-        };
-        let at = now.wall.seconds();
-        let mut changes = Vec::with_capacity(devices.len() + 1);
-        changes.push(Change::PutNotification(notification));
-        changes.extend(devices.iter().map(|device| {
-            let state = DeliveryState::Queued;
-            Change::PutDelivery(Delivery {
-                notification: id,
-                device: *device,
-                state,
-                at,
-            })
-        }));
-        self.ledger.enter(id, &devices, at);
-        for device in devices {
-            if let Some(device) = self.devices.get_mut(device) {
-                device.enqueue(id);
-            }
-        }
-        self.submit(changes, Then::Notified { id }, Waiter::Ask(ask));
-        Ok(())
-    }
-
     /// A batch is durable or refused: what waited for it goes on.
     pub(super) fn stored(&mut self, ticket: Ticket, outcome: &Result<(), StoreError>, now: Now) {
         let Some(Commit { then, waiter }) = self.commits.take(ticket) else {
@@ -68,28 +27,60 @@ impl Domain {
         } else if !matches!(then, Then::Nothing) && self.trouble.take().is_some() {
             log::info!("the store takes writes again");
         }
-        let done = match (then, outcome) {
-            (Then::Notified { id }, Ok(())) => self.notified(id, now),
-            (Then::Notified { id }, Err(_)) => {
-                self.take_back(id);
+        let done = match outcome {
+            Ok(()) => match then {
+                Then::Removed { user } => {
+                    // The answer has to be on the wire before the stream that carries it ends.
+                    self.tell(waiter, outcome, Done::Changed);
+                    return self.removed(&user, now);
+                }
+                then => self.take_effect(then, now),
+            },
+            Err(error) => {
+                self.take_no_effect(then, error, now);
                 Done::Changed
             }
-            (Then::Registered { account, device }, Ok(())) => {
-                self.registered(&account, device);
-                Done::Changed
-            }
-            (Then::Changed { account }, Ok(())) => {
-                self.changed(&account);
-                Done::Changed
-            }
-            (Then::Removed { user }, Ok(())) => {
-                // The answer has to be on the wire before the stream that carries it ends.
-                self.tell(waiter, outcome, Done::Changed);
-                return self.removed(&user, now);
-            }
-            _ => Done::Changed,
         };
         self.tell(waiter, outcome, done);
+    }
+
+    fn take_effect(&mut self, then: Then, now: Now) -> Done {
+        match then {
+            Then::Notified { head, ended } => return self.notified(head, &ended, now),
+            Then::Withdrawn {
+                ended,
+                notices,
+                told,
+            } => {
+                let spared = self.end_all(&ended);
+                for head in notices {
+                    self.notified(head, &Ended::default(), now);
+                }
+                return Done::Withdrawn { spared, told };
+            }
+            Then::Registered { account, device } => self.registered(&account, device),
+            Then::Changed { account } => self.changed(&account),
+            Then::Removed { .. } | Then::Nothing => {}
+        }
+        Done::Changed
+    }
+
+    fn take_no_effect(&mut self, then: Then, error: &StoreError, now: Now) {
+        match then {
+            Then::Notified { head, ended } => {
+                self.let_go(&ended);
+                if self.ledger.is_durable(head.id) {
+                    self.not_fired(head.id, error, now);
+                } else {
+                    self.take_back(head.id);
+                }
+            }
+            Then::Withdrawn { ended, notices, .. } => {
+                self.let_go(&ended);
+                notices.iter().for_each(|head| self.take_back(head.id));
+            }
+            _ => {}
+        }
     }
 
     fn tell(&mut self, waiter: Waiter, outcome: &Result<(), StoreError>, done: Done) {
@@ -114,84 +105,6 @@ impl Domain {
         }
     }
 
-    /// The notification is on disk: devices that are there get it now.
-    fn notified(&mut self, id: NotificationId, now: Now) -> Done {
-        self.ledger.set_durable(id);
-        let devices: Vec<DeviceId> = self
-            .ledger
-            .receipts(id)
-            .iter()
-            .map(|receipt| receipt.device)
-            .collect();
-        let mut sent = 0;
-        for device in &devices {
-            self.keep_queue_bounded(*device, now);
-            if self
-                .devices
-                .get(*device)
-                .is_some_and(super::devices::Device::is_ready)
-            {
-                sent += 1;
-                self.effects.push_back(Effect::Pump(*device));
-            }
-        }
-        self.keep_history_bounded(id);
-        log::info!(
-            "notification {id}: kept for {}, sent to {sent}",
-            devices.len()
-        );
-        Done::Accepted {
-            id,
-            queued: devices.len(),
-            sent,
-        }
-    }
-
-    /// The disk has refused the notification: nobody has seen it, nobody will.
-    fn take_back(&mut self, id: NotificationId) {
-        for device in self.ledger.remove(id) {
-            if let Some(device) = self.devices.get_mut(device) {
-                device.dequeue(id);
-            }
-        }
-    }
-
-    fn keep_queue_bounded(&mut self, id: DeviceId, now: Now) {
-        while let Some(device) = self.devices.get_mut(id)
-            && device.queue.len() > self.config.push.queue
-            && let Some(oldest) = device.queue.front().copied()
-        {
-            device.dequeue(oldest);
-            log::warn!("queue of {:?} is full, dropped {oldest}", device.label());
-            self.drop_delivery(oldest, id, now);
-        }
-    }
-
-    fn keep_history_bounded(&mut self, newest: NotificationId) {
-        while self.ledger.len() > self.config.push.history.max(1)
-            && let Some(victim) = self.ledger.least_wanted()
-            && victim != newest
-        {
-            for id in self.ledger.remove(victim) {
-                self.dropped += 1;
-                if let Some(device) = self.devices.get_mut(id) {
-                    device.dequeue(victim);
-                    log::warn!("history is full, dropped {victim} for {:?}", device.label());
-                }
-            }
-            self.receipts.push(Change::DeleteNotification(victim));
-        }
-    }
-
-    /// Records that a device will not get a notification.
-    pub(super) fn drop_delivery(&mut self, id: NotificationId, device: DeviceId, now: Now) {
-        let at = now.wall.seconds();
-        if let Some(delivery) = self.ledger.mark(id, device, DeliveryState::Dropped, at) {
-            self.dropped += 1;
-            self.receipts.push(Change::PutDelivery(delivery));
-        }
-    }
-
     /// Writes what a device can be sent now, oldest first, and a ping behind it. True if there is more, to
     /// be written when the socket has taken this.
     pub(super) fn pump(
@@ -210,7 +123,12 @@ impl Domain {
                 break;
             }
             match self.prepare(notification) {
-                Ok(Some(push)) => push.write(bound, out),
+                Ok(Some(push)) => {
+                    let replaces = self
+                        .replaced_on(notification, id)
+                        .map(|old| old.to_string());
+                    push.write(bound, replaces.as_deref(), out);
+                }
                 Ok(None) => {
                     log::error!("notification {notification} has no body on disk, dropped");
                     if let Some(device) = self.devices.get_mut(id) {
@@ -224,8 +142,7 @@ impl Domain {
                     break;
                 }
             }
-            self.ledger
-                .mark(notification, id, DeliveryState::Sent, now.wall.seconds());
+            self.advance(notification, id, DeliveryState::Sent, now.wall.seconds());
             if let Some(link) = self
                 .devices
                 .get_mut(id)
@@ -241,13 +158,13 @@ impl Domain {
         is_enough(sent, out) && self.next_to_send(id).is_some()
     }
 
-    /// The oldest notification that has not been written to the device's connection. One that the disk
-    /// does not have yet holds up those behind it, so that order holds.
+    /// The oldest notification that has not been written to the device's connection. One that waits for the
+    /// disk holds up those behind it, so that order holds.
     fn next_to_send(&self, id: DeviceId) -> Option<NotificationId> {
         let device = self.devices.get(id)?;
         let link = device.link.as_ref().filter(|_| device.is_ready())?;
         let next = device.queue.get(link.in_flight).copied()?;
-        self.ledger.is_durable(next).then_some(next)
+        self.ledger.may_be_sent(next).then_some(next)
     }
 
     /// The stanza of a notification, made once for all its recipients.
@@ -260,6 +177,9 @@ impl Domain {
         let Some(notification) = self.store.notification(id)? else {
             return Ok(None);
         };
+        let extras = &notification.extras;
+        let actions = extras.actions.iter().map(|link| (&*link.label, &*link.uri));
+        let withdraws = extras.withdraws.map(|id| id.to_string());
         let push = Push::new(&Content {
             id: &id.to_string(),
             api_key: &self.config.push.api_key,
@@ -267,6 +187,14 @@ impl Domain {
             message: &notification.message,
             uri: &notification.uri,
             created: &calendar(id.seconds()),
+            image: &extras.image,
+            priority: Some(extras.priority.number())
+                .filter(|_| extras.priority != Priority::default()),
+            tags: &extras.tags,
+            actions: &actions.collect::<Vec<_>>(),
+            is_silent: extras.silent,
+            sequence: &extras.sequence,
+            withdraws: withdraws.as_deref(),
         });
         self.prepared = Some((id, push.clone()));
         Ok(Some(push))
@@ -355,7 +283,7 @@ impl Domain {
     ) {
         // An id that is not for this device moves nothing, whoever confirms it.
         let at = now.wall.seconds();
-        if let Some(delivery) = self.ledger.mark(notification, device, state, at) {
+        if let Some(delivery) = self.advance(notification, device, state, at) {
             self.receipts.push(Change::PutDelivery(delivery));
         }
         if let Some(device) = self.devices.get_mut(device) {
@@ -366,23 +294,4 @@ impl Domain {
 
 fn ping_id(number: u32) -> String {
     format!("ping-{number}")
-}
-
-fn check(draft: &Draft) -> Result<(), Refusal> {
-    for (field, text, limit) in [
-        ("title", &draft.title, limits::TITLE),
-        ("message", &draft.message, limits::MESSAGE),
-        ("uri", &draft.uri, limits::URI),
-    ] {
-        if text.len() > limit {
-            return Err(Refusal::TooLong { field, limit });
-        }
-    }
-    if draft.title.trim().is_empty() && draft.message.trim().is_empty() {
-        return Err(Refusal::Invalid {
-            field: "message",
-            why: "and title are both empty",
-        });
-    }
-    Ok(())
 }

@@ -21,6 +21,8 @@ pub struct Device {
     pub stored: bool,
     /// Whether it has ever been available under its resource.
     pub seen: bool,
+    /// Whether its app is known to take back what a silent push withdraws.
+    pub withdraws: bool,
     /// Seconds since 1970 when it was last available, as far as the store knows.
     pub last_seen: u64,
     /// What it has not acknowledged, oldest first.
@@ -116,6 +118,16 @@ impl Device {
         true
     }
 
+    /// Whether a notification is on its way over the device's connection.
+    #[must_use]
+    pub fn is_in_flight(&self, id: NotificationId) -> bool {
+        let in_flight = self.link.as_ref().map_or(0, |link| link.in_flight);
+        self.queue
+            .iter()
+            .take(in_flight)
+            .any(|queued| *queued == id)
+    }
+
     /// Puts a notification where its age puts it.
     pub fn enqueue(&mut self, id: NotificationId) {
         let position = self.queue.partition_point(|queued| *queued < id);
@@ -161,6 +173,7 @@ impl Devices {
             resource,
             stored: false,
             seen: false,
+            withdraws: false,
             last_seen: 0,
             queue: VecDeque::new(),
             link: None,

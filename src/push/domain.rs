@@ -1,8 +1,8 @@
 //! Accounts, devices, ledger and store together: everything but the streams.
 //!
 //! What has to happen on connections or towards senders leaves as [`Effect`]s, which the gateway carries
-//! out after every event. The rules live in the files beside this one: `registration.rs`, `presence.rs`
-//! and `delivery.rs` each add their part to [`Domain`].
+//! out after every event. The rules live in the files beside this one, from `accept.rs` to `waiting.rs`,
+//! each of which adds its part to [`Domain`].
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -15,7 +15,10 @@ use super::event::{Answer, AskId, ConnId};
 use super::ledger::Ledger;
 use super::loading::Loading;
 use super::notification::NotificationId;
+use super::series::SeriesTable;
 use super::store::{Change, Device, DeviceId, Store, StoreError, Urgency};
+use super::timetable::Timetable;
+use super::waiting::Waits;
 use crate::config::{Config, Registration};
 use crate::time::{Hinter, Instant, Now};
 use crate::xmpp::error::{StanzaError, StreamError};
@@ -40,6 +43,17 @@ pub enum Effect {
     Answer(AskId, Answer),
 }
 
+/// Deliveries that came to nothing, since start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// A bound was reached, or the device was forgotten.
+    pub dropped: u64,
+    /// Their time to live was over.
+    pub expired: u64,
+    /// They were taken back.
+    pub withdrawn: u64,
+}
+
 /// Fills a buffer with random bytes; the edge's comes from the operating system.
 pub type Entropy = Box<dyn FnMut(&mut [u8])>;
 
@@ -53,6 +67,11 @@ pub struct Domain {
     pub(super) ledger: Ledger,
     pub(super) commits: Commits,
     pub(super) effects: VecDeque<Effect>,
+    pub(super) timetable: Timetable,
+    pub(super) series: SeriesTable,
+    pub(super) waits: Waits,
+    /// When the last event came.
+    pub(super) clock: Now,
     /// Devices that have just announced themselves, by when they may be sent to.
     pub(super) settling: VecDeque<(Instant, DeviceId)>,
     /// Changes nobody waits for, gathered during one event.
@@ -60,7 +79,7 @@ pub struct Domain {
     /// The push that was serialised last: a broadcast needs it once per device.
     pub(super) prepared: Option<(NotificationId, Push)>,
     pub(super) newest: Option<NotificationId>,
-    pub(super) dropped: u64,
+    pub(super) tally: Tally,
     /// Why the store refused the last request, until one succeeds.
     pub(super) trouble: Option<StoreError>,
     own_name: Rc<str>,
@@ -91,12 +110,19 @@ impl Domain {
             receipts: loading.repairs,
             commits: Commits::default(),
             effects: VecDeque::new(),
+            timetable: Timetable::default(),
+            series: SeriesTable::default(),
+            waits: Waits::default(),
+            clock: now,
             settling: VecDeque::new(),
             prepared: None,
-            dropped: 0,
+            tally: Tally::default(),
             trouble: None,
         };
         domain.give_every_account_a_device();
+        domain.prune_subscriptions();
+        domain.make_timetable();
+        domain.make_series();
         domain.submit_receipts();
         Ok(domain)
     }
@@ -184,6 +210,7 @@ impl Domain {
         self.own_name = config.server.domain.as_str().into();
         self.config = config;
         self.prepared = None;
+        self.make_timetable();
     }
 
     /// Random bits.
@@ -201,6 +228,7 @@ pub(super) fn waiting_device(id: DeviceId, account: &str) -> Device {
         account: account.to_owned(),
         resource: None,
         last_seen: 0,
+        withdraws: false,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::notification::{NotificationId, Target};
+use super::notification::{Extras, NotificationId, Target};
 use super::store::{Account, StoreError, Ticket};
 use crate::time::Hinter;
 
@@ -49,6 +49,12 @@ pub enum Event<'a> {
         /// What is wanted.
         request: Request,
     },
+    /// Nobody waits for the answer to a request any longer; it is carried out all the same, and an answer
+    /// already on its way may still come.
+    Forgotten {
+        /// The request.
+        ask: AskId,
+    },
     /// A batch of the store is durable, or refused as a whole.
     Stored {
         /// The batch.
@@ -67,6 +73,19 @@ pub enum Event<'a> {
 pub enum Request {
     /// Push a notification.
     Notify(Draft),
+    /// Take back what no device has got yet, and tell those that have and whose app understands it.
+    Withdraw(Withdrawal),
+    /// Wait until every device of a notification has got so far, or will not get farther.
+    Wait {
+        /// The notification.
+        id: NotificationId,
+        /// How far.
+        until: Until,
+    },
+    /// Give a user, or one device of theirs, a topic. Having it already is no error.
+    Subscribe(TopicOf),
+    /// Take a topic away from a user or a device. Not having it is no error.
+    Unsubscribe(TopicOf),
     /// Register a user.
     AddUser {
         /// Local part.
@@ -95,6 +114,44 @@ pub enum Request {
     },
 }
 
+/// What a sender takes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Withdrawal {
+    /// One notification.
+    Id(NotificationId),
+    /// All of a series.
+    Sequence {
+        /// Its sequence id.
+        sequence: String,
+        /// Whom it is for, as its sender wrote it.
+        target: Target,
+        /// Name of the token it was sent with; may be empty.
+        sender: String,
+    },
+}
+
+/// How far a sender wants to see a notification come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Written to the device's connection.
+    Sent,
+    /// The device has it.
+    Acknowledged,
+    /// The app has said so.
+    Confirmed,
+}
+
+/// A topic and who is to have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicOf {
+    /// Name of the topic.
+    pub topic: String,
+    /// Local part.
+    pub user: String,
+    /// The one device that is to have it, or `None` for all of the user's.
+    pub resource: Option<String>,
+}
+
 /// A notification before it has an identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
@@ -106,6 +163,8 @@ pub struct Draft {
     pub message: String,
     /// What a tap opens, may be empty.
     pub uri: String,
+    /// What else the sender wants.
+    pub extras: Box<Extras>,
 }
 
 /// What the edge has to do now.
@@ -159,6 +218,25 @@ pub enum Done {
         /// Devices among them that are connected and get it at once.
         sent: usize,
     },
+    /// The notification is stored and waits for its time.
+    Scheduled {
+        /// Its identity.
+        id: NotificationId,
+    },
+    /// What was taken back.
+    Withdrawn {
+        /// Devices that will not get it.
+        spared: usize,
+        /// Devices that have it and are told.
+        told: usize,
+    },
+    /// The wait is over.
+    Settled {
+        /// Devices that have got as far as was asked.
+        reached: usize,
+        /// Devices it is for.
+        devices: usize,
+    },
     /// The account has been changed.
     Changed,
 }
@@ -182,6 +260,8 @@ pub enum Refusal {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// No notification has that id, or is of that series.
+    NoNotification,
     /// There is a user of that name.
     Taken,
     /// The disk has no room.
@@ -198,7 +278,16 @@ impl fmt::Display for Refusal {
             Self::Unknown(Target::Everyone) => f.write_str("there are no users"),
             Self::Unknown(Target::User(user)) => write!(f, "there is no user {user:?}"),
             Self::Unknown(Target::Alias(alias)) => write!(f, "no user has the alias {alias:?}"),
-            Self::Unknown(Target::Tag(tag)) => write!(f, "no user has the tag {tag:?}"),
+            Self::Unknown(Target::Device { user, resource }) => {
+                write!(f, "user {user:?} has no device {resource:?}")
+            }
+            Self::Unknown(Target::Topic(topic)) => {
+                write!(f, "nobody has subscribed to the topic {topic:?}")
+            }
+            Self::Unknown(Target::Tags(tags)) => {
+                write!(f, "nobody meets the condition {:?}", tags.to_string())
+            }
+            Self::NoNotification => f.write_str("there is no such notification"),
             Self::TooLong { field, limit } => write!(f, "{field} is longer than {limit} bytes"),
             Self::Invalid { field, why } => write!(f, "{field} {why}"),
             Self::Taken => f.write_str("there is a user of that name"),

@@ -6,9 +6,9 @@
 //! ```text
 //! {"lanpush":{"format":1,"made":1700000000}}
 //! {"account":{"name":"sam","password":"…",…}}
-//! {"device":{"id":1,"account":"sam","resource":"phone","last_seen":1700000000}}
-//! {"notification":{"id":"018b…","target":{"user":"sam"},…}}
-//! {"delivery":{"notification":"018b…","device":1,"state":"queued","at":1700000000}}
+//! {"device":{"id":1,"account":"sam","resource":"phone",…}}
+//! {"notification":{"id":"018b…","target":{"user":"sam"},…,"begun":1700000000}}
+//! {"delivery":{"notification":"018b…","device":1,"state":"queued",…}}
 //! {"end":{"accounts":1,"devices":1,"notifications":1,"deliveries":1}}
 //! ```
 //!
@@ -20,8 +20,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::notification::Notification;
-use super::store::{Account, Delivery, Device};
+use super::head::{Head, Over};
+use super::notification::{DeliveryState, Notification};
+use super::record;
+use super::store::{Account, Change, Delivery, Device};
 use crate::limits;
 use crate::xmpp::jid;
 
@@ -38,8 +40,8 @@ pub enum Line {
     Account(Account),
     /// A device.
     Device(Device),
-    /// A notification with its body.
-    Notification(Notification),
+    /// A notification with its body and its head.
+    Notification(Kept),
     /// How far one device has got with one notification.
     Delivery(Delivery),
     /// The last.
@@ -54,6 +56,48 @@ pub struct Header {
     /// Seconds since 1970 when it was written, by that machine's clock.
     #[serde(default)]
     pub made: u64,
+}
+
+/// A notification as an export has it: what its head says that does not follow from its body stands with it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Kept {
+    /// The body.
+    #[serde(flatten)]
+    pub notification: Notification,
+    /// [`Head::fired`]; what was never scheduled needs no word of it.
+    #[serde(default)]
+    pub fired: bool,
+    /// [`Head::begun`].
+    #[serde(default)]
+    pub begun: u32,
+    /// [`Head::over`].
+    #[serde(default)]
+    pub over: Option<Over>,
+}
+
+impl Kept {
+    /// A body with its head.
+    #[must_use]
+    pub fn new(notification: Notification, head: &Head) -> Self {
+        Self {
+            notification,
+            fired: head.fired,
+            begun: head.begun,
+            over: head.over,
+        }
+    }
+
+    /// The head.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        let head = Head::of(&self.notification);
+        Head {
+            fired: head.fired || self.fired,
+            begun: self.begun,
+            over: self.over,
+            ..head
+        }
+    }
 }
 
 /// How many records there are of each kind.
@@ -126,6 +170,16 @@ impl Line {
         })?;
         match line {
             Self::Account(account) => checked(account).map(Self::Account),
+            Self::Notification(kept) if !kept.over.is_none_or(is_end) => {
+                Err(BadLine("its end cannot be kept".into()))
+            }
+            Self::Notification(kept) => {
+                let put = Change::PutNotification(kept.notification.clone());
+                match record::writes(&put, &mut Vec::new()) {
+                    Ok(()) => Ok(Self::Notification(kept)),
+                    Err(why) => Err(BadLine(why.to_string())),
+                }
+            }
             Self::Lanpush(header) if header.format > FORMAT => Err(BadLine(format!(
                 "a later lanpush wrote it (format {}, this one knows {FORMAT})",
                 header.format
@@ -133,6 +187,13 @@ impl Line {
             line => Ok(line),
         }
     }
+}
+
+fn is_end(over: Over) -> bool {
+    matches!(
+        over.state,
+        DeliveryState::Expired | DeliveryState::Withdrawn
+    )
 }
 
 /// What is wrong with a line, in words that show none of its values.
@@ -172,23 +233,64 @@ pub fn checked(mut account: Account) -> Result<Account, BadLine> {
     {
         return bad("tags");
     }
+    let topic_is_bad = |topic: &str| {
+        topic.trim().is_empty() || topic.len() > limits::LABEL || topic.contains(char::is_control)
+    };
+    let topics = &account.subscriptions;
+    if topics.len() > limits::SUBSCRIPTIONS || topics.iter().any(|one| topic_is_bad(&one.topic)) {
+        return bad("topics");
+    }
     Ok(account)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::push::notification::{DeliveryState, NotificationId, Target};
-    use crate::push::store::DeviceId;
+    use crate::push::notification::{Extras, Link, NotificationId, Priority, Target};
+    use crate::push::store::{DeviceId, Subscription};
+
+    fn extras() -> Extras {
+        Extras {
+            image: "http://x/y.png".into(),
+            priority: Priority::new(5).unwrap(),
+            tags: vec!["t".into()],
+            actions: vec![Link {
+                label: "Open".into(),
+                uri: "http://x/".into(),
+            }],
+            silent: true,
+            sequence: "s".into(),
+            ttl: u32::MAX,
+            deliver_at: u64::MAX,
+            sender: "cron".into(),
+            withdraws: Some(NotificationId(u128::MAX)),
+        }
+    }
+
+    fn topic(device: Option<DeviceId>) -> Subscription {
+        Subscription {
+            topic: "doors".into(),
+            device,
+        }
+    }
 
     fn lines() -> Vec<Line> {
         let notification = |id, target| {
-            Line::Notification(Notification {
-                id: NotificationId(id),
-                target,
-                title: "a \"title\"\n".into(),
-                message: "m\u{0}\u{2028}ü".into(),
-                uri: "http://x/".into(),
+            Line::Notification(Kept {
+                notification: Notification {
+                    id: NotificationId(id),
+                    target,
+                    title: "a \"title\"\n".into(),
+                    message: "m\u{0}\u{2028}ü".into(),
+                    uri: "http://x/".into(),
+                    extras: extras(),
+                },
+                fired: true,
+                begun: 8,
+                over: Some(Over {
+                    state: DeliveryState::Withdrawn,
+                    at: u32::MAX,
+                }),
             })
         };
         let device = |id, resource: Option<&str>| {
@@ -197,6 +299,7 @@ mod tests {
                 account: "sam".into(),
                 resource: resource.map(str::to_owned),
                 last_seen: 7,
+                withdraws: true,
             })
         };
         let delivery = |state| {
@@ -205,6 +308,9 @@ mod tests {
                 device: DeviceId(u32::MAX),
                 state,
                 at: u64::MAX,
+                queued: 1,
+                sent: 2,
+                acknowledged: u32::MAX,
             })
         };
         vec![
@@ -213,6 +319,7 @@ mod tests {
                 name: "sam".into(),
                 password: " p\\w\t".into(),
                 tags: vec!["a".into(), "b c".into()],
+                subscriptions: vec![topic(None), topic(Some(DeviceId(1)))],
                 ..Account::default()
             }),
             device(1, None),
@@ -220,7 +327,15 @@ mod tests {
             notification(0, Target::Everyone),
             notification(1, Target::User("*".into())),
             notification(2, Target::Alias("tag:x".into())),
-            notification(u128::MAX, Target::Tag("office".into())),
+            notification(3, Target::Topic("doors".into())),
+            notification(
+                4,
+                Target::Device {
+                    user: "sam".into(),
+                    resource: "a/b".into(),
+                },
+            ),
+            notification(u128::MAX, Target::Tags("a & !(b | c)".parse().unwrap())),
             delivery(DeliveryState::Queued),
             delivery(DeliveryState::Confirmed),
             Line::End(Counts {
@@ -265,6 +380,49 @@ mod tests {
     }
 
     #[test]
+    fn a_head_follows_from_its_body_and_what_is_said_of_it() {
+        let text = |rest: &str| {
+            format!(
+                r#"{{"notification":{{"id":"00000000000000000000000000000001","target":{{"topic":"t"}},"title":"","message":"m","uri":""{rest}}}}}"#
+            )
+        };
+        for (rest, fired, begun, over) in [
+            ("", true, 0, None),
+            (r#","extras":{"deliver_at":9}"#, false, 0, None),
+            (
+                r#","extras":{"deliver_at":9},"fired":true,"begun":8"#,
+                true,
+                8,
+                None,
+            ),
+            (
+                r#","over":{"state":"expired","at":7}"#,
+                true,
+                0,
+                Some(Over {
+                    state: DeliveryState::Expired,
+                    at: 7,
+                }),
+            ),
+        ] {
+            let Ok(Line::Notification(kept)) = Line::parse(text(rest).as_bytes()) else {
+                panic!("{rest}");
+            };
+            let want = Head {
+                fired,
+                begun,
+                over,
+                ..Head::of(&kept.notification)
+            };
+            assert_eq!(kept.head(), want, "{rest}");
+            assert_eq!(
+                Kept::new(kept.notification.clone(), &want),
+                Kept { fired, ..kept }
+            );
+        }
+    }
+
+    #[test]
     fn bad_lines_are_told_without_their_values() {
         let long = format!(
             r#"{{"account":{{"name":"sam","password":"{}"}}}}"#,
@@ -279,6 +437,22 @@ mod tests {
             (r#"{"account":{"password":5}}"#, "it is no record"),
             (r#"{"account":{"name":"a b"}}"#, "its name cannot be kept"),
             (r#"{"account":{}}"#, "its name cannot be kept"),
+            (
+                r#"{"account":{"name":"sam","subscriptions":[{"topic":"\n"}]}}"#,
+                "its topics cannot be kept",
+            ),
+            (
+                r#"{"notification":{"id":"00000000000000000000000000000001","target":{"tags":"&"},"title":"","message":"","uri":""}}"#,
+                "it is no record",
+            ),
+            (
+                r#"{"notification":{"id":"00000000000000000000000000000001","target":"everyone","title":"","message":"","uri":"","extras":{"priority":6}}}"#,
+                "it is no record",
+            ),
+            (
+                r#"{"notification":{"id":"00000000000000000000000000000001","target":"everyone","title":"","message":"","uri":"","over":{"state":"sent","at":1}}}"#,
+                "its end cannot be kept",
+            ),
             (&long, "its password cannot be kept"),
             (
                 r#"{"delivery":{"notification":"secret"}}"#,
@@ -297,7 +471,7 @@ mod tests {
     fn counting() {
         let mut counts = Counts::default();
         lines().iter().for_each(|line| counts.add(line));
-        let text = "accounts: 1, devices: 2, notifications: 4, deliveries: 2";
+        let text = "accounts: 1, devices: 2, notifications: 6, deliveries: 2";
         assert_eq!(counts.to_string(), text);
     }
 }

@@ -1,9 +1,14 @@
-//! The payload of a stored record: its fields one after another, numbers big-endian, texts behind their length.
+//! The payload of a stored record: its fields one after another, numbers big-endian, texts behind their
+//! length. A later version adds fields at the end, so what an earlier one wrote is read without them.
 
 use std::fmt;
 
-use super::notification::{DeliveryState, Notification, NotificationId, Target};
-use super::store::{Account, Delivery, Device, DeviceId};
+use super::head::{Head, Over, Reach, Series};
+use super::notification::{
+    DeliveryState, Extras, Link, Notification, NotificationId, Priority, Target,
+};
+use super::store::{Account, Device, DeviceId, Subscription};
+use super::tag_expression::TagExpression;
 use crate::limits;
 
 /// The named field cannot be stored: it is longer than the form holds, or a name that cannot be one.
@@ -27,12 +32,10 @@ pub(super) fn of_account(account: &Account) -> Result<Vec<u8>, Unstorable> {
     put_text(&account.full_name, "full name", &mut out)?;
     put_text(&account.email, "email", &mut out)?;
     put_text(&account.alias, "alias", &mut out)?;
-    out.push(u8::try_from(account.tags.len()).map_err(|_| Unstorable("tags"))?);
-    for tag in &account.tags {
-        put_text(tag, "tag", &mut out)?;
-    }
+    put_texts(&account.tags, "tags", &mut out)?;
     out.extend(account.created.to_be_bytes());
     out.extend(account.updated.to_be_bytes());
+    of_subscriptions(&account.subscriptions, &mut out)?;
     Ok(out)
 }
 
@@ -44,13 +47,33 @@ pub(super) fn account(mut fields: Fields<'_>) -> Option<Account> {
         full_name: fields.text()?,
         email: fields.text()?,
         alias: fields.text()?,
-        tags: (0..fields.byte()?)
-            .map(|_| fields.text())
-            .collect::<Option<_>>()?,
+        tags: fields.texts()?,
         created: fields.number()?,
         updated: fields.number()?,
+        subscriptions: fields.since(2, subscriptions)?,
     };
     fields.end(account)
+}
+
+fn of_subscriptions(all: &[Subscription], out: &mut Vec<u8>) -> Result<(), Unstorable> {
+    let count = u16::try_from(all.len()).map_err(|_| Unstorable("subscriptions"))?;
+    out.extend(count.to_be_bytes());
+    all.iter().try_for_each(|one| {
+        // No device has the number 0.
+        out.extend(one.device.map_or(0, |device| device.0).to_be_bytes());
+        put_text(&one.topic, "topic", out)
+    })
+}
+
+fn subscriptions(fields: &mut Fields<'_>) -> Option<Vec<Subscription>> {
+    let count = u16::from_be_bytes(fields.array()?);
+    let one = |_| {
+        let device = fields.short()?;
+        let topic = fields.text()?;
+        let device = (device != 0).then_some(DeviceId(device));
+        Some(Subscription { topic, device })
+    };
+    (0..count).map(one).collect()
 }
 
 /// The fields of a device; its id is in the key.
@@ -67,6 +90,7 @@ pub(super) fn of_device(device: &Device) -> Result<Vec<u8>, Unstorable> {
     out.push(u8::from(resource.is_some()));
     put_text(resource.unwrap_or_default(), "resource", &mut out)?;
     out.extend(device.last_seen.to_be_bytes());
+    out.push(u8::from(device.withdraws));
     Ok(out)
 }
 
@@ -79,6 +103,7 @@ pub(super) fn device(id: DeviceId, mut fields: Fields<'_>) -> Option<Device> {
         account,
         resource: (given != 0).then_some(resource),
         last_seen: fields.number()?,
+        withdraws: fields.since(2, Fields::byte)? != 0,
     };
     fields.end(device)
 }
@@ -88,17 +113,26 @@ pub(super) fn device(id: DeviceId, mut fields: Fields<'_>) -> Option<Device> {
 /// # Errors
 /// A field above 65535 bytes.
 pub(super) fn of_body(notification: &Notification) -> Result<Vec<u8>, Unstorable> {
-    let (kind, target) = match &notification.target {
-        Target::Everyone => (0, ""),
-        Target::User(user) => (1, user.as_str()),
-        Target::Alias(alias) => (2, alias.as_str()),
-        Target::Tag(tag) => (3, tag.as_str()),
-    };
-    let mut out = vec![kind];
-    put_text(target, "target", &mut out)?;
+    let mut out = vec![target_kind(&notification.target)];
+    put_text(&target_text(&notification.target), "target", &mut out)?;
     put_text(&notification.title, "title", &mut out)?;
     put_text(&notification.message, "message", &mut out)?;
     put_text(&notification.uri, "uri", &mut out)?;
+    let extras = &notification.extras;
+    put_text(&extras.image, "image", &mut out)?;
+    out.push(extras.priority.number());
+    put_texts(&extras.tags, "tags", &mut out)?;
+    let labels: Vec<&str> = extras.actions.iter().map(|link| &*link.label).collect();
+    let uris: Vec<&str> = extras.actions.iter().map(|link| &*link.uri).collect();
+    put_texts(&labels, "actions", &mut out)?;
+    put_texts(&uris, "actions", &mut out)?;
+    out.push(u8::from(extras.silent));
+    put_text(&extras.sequence, "sequence", &mut out)?;
+    out.extend(extras.ttl.to_be_bytes());
+    out.extend(extras.deliver_at.to_be_bytes());
+    put_text(&extras.sender, "sender", &mut out)?;
+    let withdraws = extras.withdraws.map_or(0, |id| id.0);
+    out.extend(withdraws.to_be_bytes());
     Ok(out)
 }
 
@@ -108,56 +142,121 @@ pub(super) fn body(id: NotificationId, mut fields: Fields<'_>) -> Option<Notific
     let target = fields.text()?;
     let notification = Notification {
         id,
-        target: match kind {
-            0 => Target::Everyone,
-            1 => Target::User(target),
-            2 => Target::Alias(target),
-            3 => Target::Tag(target),
-            _ => return None,
-        },
+        target: target_of(kind, target, fields.version)?,
         title: fields.text()?,
         message: fields.text()?,
         uri: fields.text()?,
+        extras: fields.since(2, extras)?,
     };
     fields.end(notification)
 }
 
-/// Deliveries of one notification to 16 devices share a row, as entries in the order of the devices: the low
-/// four bits of the device and the state in one byte, then the time.
-pub type Entry = [u8; 6];
-
-/// The row of a device.
-pub(super) fn block_of(device: DeviceId) -> u32 {
-    device.0 >> 4
+fn extras(fields: &mut Fields<'_>) -> Option<Extras> {
+    let (image, priority) = (fields.text()?, Priority::new(fields.byte()?)?);
+    let tags = fields.texts()?;
+    let (labels, uris) = (fields.texts()?, fields.texts()?);
+    let links = labels.into_iter().zip(uris);
+    Some(Extras {
+        image,
+        priority,
+        tags,
+        actions: links.map(|(label, uri)| Link { label, uri }).collect(),
+        silent: fields.byte()? != 0,
+        sequence: fields.text()?,
+        ttl: fields.short()?,
+        deliver_at: fields.number()?,
+        sender: fields.text()?,
+        withdraws: Some(u128::from_be_bytes(fields.array()?))
+            .filter(|id| *id != 0)
+            .map(NotificationId),
+    })
 }
 
-/// The entry of a delivery. 40 bits of seconds last longer than any of us.
-pub(super) fn of_delivery(delivery: &Delivery) -> Entry {
-    let [_, _, _, device] = delivery.device.0.to_be_bytes();
-    let [_, _, _, a, b, c, d, e] = delivery.at.min((1 << 40) - 1).to_be_bytes();
-    [device << 4 | delivery.state as u8, a, b, c, d, e]
+/// The fields of a notification's head; its id is in the key.
+pub(super) fn of_head(head: &Head) -> Vec<u8> {
+    let mut out = vec![head.priority.number(), head.reach as u8];
+    for number in [head.size, head.ttl, head.deliver_at] {
+        out.extend(number.to_be_bytes());
+    }
+    out.push(u8::from(head.fired));
+    out.extend(head.begun.to_be_bytes());
+    out.extend(head.series.map_or(0, |series| series.0).to_be_bytes());
+    let over = head.over.map_or((0, 0), |over| (over.state as u8, over.at));
+    out.push(over.0);
+    out.extend(over.1.to_be_bytes());
+    out
 }
 
-/// The low bits of an entry's device.
-pub(super) fn device_of([first, ..]: Entry) -> u8 {
-    first >> 4
+/// The head they make, or `None` if they are damaged.
+pub(super) fn head(id: NotificationId, mut fields: Fields<'_>) -> Option<Head> {
+    if fields.version < 2 {
+        return fields.end(Head::new(id));
+    }
+    let head = Head {
+        id,
+        priority: Priority::new(fields.byte()?)?,
+        reach: Reach::from_byte(fields.byte()?)?,
+        size: fields.short()?,
+        ttl: fields.short()?,
+        deliver_at: fields.short()?,
+        fired: fields.byte()? != 0,
+        begun: fields.short()?,
+        series: Some(fields.number()?)
+            .filter(|series| *series != 0)
+            .map(Series),
+        over: over(fields.byte()?, fields.short()?)?,
+    };
+    fields.end(head)
 }
 
-/// The entries a payload holds, or `None` if it is damaged.
-pub(super) fn entries(payload: &[u8]) -> Option<&[Entry]> {
-    let (entries, rest) = payload.as_chunks();
-    let rising = entries.is_sorted_by(|a, b| device_of(*a) < device_of(*b));
-    (rising && rest.is_empty() && !entries.is_empty()).then_some(entries)
+/// How it ended, or that it has not; `None` if it cannot have.
+fn over(state: u8, at: u32) -> Option<Option<Over>> {
+    match DeliveryState::from_byte(state)? {
+        DeliveryState::Queued => Some(None),
+        state @ (DeliveryState::Expired | DeliveryState::Withdrawn) => {
+            Some(Some(Over { state, at }))
+        }
+        _ => None,
+    }
 }
 
-/// The delivery an entry means, or `None` if it is damaged.
-pub(super) fn delivery(notification: NotificationId, block: u32, entry: Entry) -> Option<Delivery> {
-    let [first, a, b, c, d, e] = entry;
-    Some(Delivery {
-        notification,
-        device: DeviceId(block.checked_mul(16)? | u32::from(device_of(entry))),
-        state: DeliveryState::from_byte(first & 0x0f)?,
-        at: u64::from_be_bytes([0, 0, 0, a, b, c, d, e]),
+fn target_kind(target: &Target) -> u8 {
+    match target {
+        Target::Everyone => 0,
+        Target::User(_) => 1,
+        Target::Alias(_) => 2,
+        Target::Tags(_) => 3,
+        Target::Device { .. } => 4,
+        Target::Topic(_) => 5,
+    }
+}
+
+fn target_text(target: &Target) -> String {
+    match target {
+        Target::Everyone => String::new(),
+        Target::User(text) | Target::Alias(text) | Target::Topic(text) => text.clone(),
+        Target::Tags(expression) => expression.to_string(),
+        Target::Device { user, resource } => format!("{user}/{resource}"),
+    }
+}
+
+fn target_of(kind: u8, text: String, version: u8) -> Option<Target> {
+    Some(match kind {
+        0 => Target::Everyone,
+        1 => Target::User(text),
+        2 => Target::Alias(text),
+        // A version without conditions had one tag, whatever was in it.
+        3 if version < 2 => Target::Tags(TagExpression::exactly(&text)),
+        3 => Target::Tags(text.parse().ok()?),
+        4 => {
+            let (user, resource) = text.split_once('/')?;
+            Target::Device {
+                user: user.to_owned(),
+                resource: resource.to_owned(),
+            }
+        }
+        5 => Target::Topic(text),
+        _ => return None,
     })
 }
 
@@ -169,13 +268,56 @@ fn put_text(text: &str, field: &'static str, out: &mut Vec<u8>) -> Result<(), Un
     Ok(())
 }
 
-/// What is left of a payload. `None` from any of its functions means damage.
-pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+/// One byte of count, then the texts.
+fn put_texts<T: AsRef<str>>(
+    texts: &[T],
+    field: &'static str,
+    out: &mut Vec<u8>,
+) -> Result<(), Unstorable> {
+    out.push(u8::try_from(texts.len()).map_err(|_| Unstorable(field))?);
+    texts
+        .iter()
+        .try_for_each(|text| put_text(text.as_ref(), field, out))
+}
 
-impl Fields<'_> {
+/// What is left of a payload. `None` from any of its functions means damage.
+pub(super) struct Fields<'a> {
+    rest: &'a [u8],
+    version: u8,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(payload: &'a [u8], version: u8) -> Self {
+        Self {
+            rest: payload,
+            version,
+        }
+    }
+
+    /// A field that a version has added; what was written before has the default.
+    fn since<T: Default>(
+        &mut self,
+        version: u8,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        if self.version < version {
+            Some(T::default())
+        } else {
+            read(self)
+        }
+    }
+
+    fn texts(&mut self) -> Option<Vec<String>> {
+        (0..self.byte()?).map(|_| self.text()).collect()
+    }
+
+    pub(super) fn short(&mut self) -> Option<u32> {
+        self.array().map(u32::from_be_bytes)
+    }
+
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (array, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
+        let (array, rest) = self.rest.split_first_chunk::<N>()?;
+        self.rest = rest;
         Some(*array)
     }
 
@@ -189,13 +331,13 @@ impl Fields<'_> {
 
     fn text(&mut self) -> Option<String> {
         let length = usize::from(u16::from_be_bytes(self.array()?));
-        let (text, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
+        let (text, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
         String::from_utf8(text.to_vec()).ok()
     }
 
     /// `value`, if nothing is left.
     pub(super) fn end<T>(&self, value: T) -> Option<T> {
-        self.0.is_empty().then_some(value)
+        self.rest.is_empty().then_some(value)
     }
 }

@@ -78,12 +78,14 @@ impl Gateway {
 
     /// Takes in what happened.
     pub fn handle(&mut self, event: Event<'_>, now: Now) {
+        self.domain.on_time(now);
         match event {
             Event::Connected { conn, peer } => self.connected(conn, peer, now),
             Event::Received { conn, bytes } => self.received(conn, bytes, now),
             Event::Flushed { conn } => self.flushed(conn),
             Event::Disconnected { conn } => self.disconnected(conn, now),
             Event::Ask { ask, request } => self.asked(ask, request, now),
+            Event::Forgotten { ask } => self.domain.forget_ask(ask),
             Event::Stored { ticket, outcome } => self.domain.stored(ticket, &outcome, now),
             Event::Tick => self.tick(now),
             Event::Shutdown => self.shutdown(now),
@@ -104,10 +106,15 @@ impl Gateway {
                     out.extend_from_slice(&bytes);
                     Action::Send { conn, tell: false }
                 }
-                Pending::Pump(device) => match self.pump(device, out, now) {
-                    Some(action) => action,
-                    None => continue,
-                },
+                Pending::Pump(device) => {
+                    let action = self.pump(device, out, now);
+                    // Somebody may have waited for it to be sent.
+                    self.carry_out(now);
+                    match action {
+                        Some(action) => action,
+                        None => continue,
+                    }
+                }
                 Pending::Close(conn) => Action::Close { conn },
                 Pending::Resume(conn) => Action::Resume { conn },
                 Pending::Hint(from, millis) => Action::Hint { from, millis },
@@ -123,7 +130,8 @@ impl Gateway {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let settled = self.domain.settling.front().map(|(due, _)| *due);
-        [self.wheel.next_due(), settled].into_iter().flatten().min()
+        let deadlines = [self.wheel.next_due(), settled, self.domain.next_due()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Whether a connection waits for the disk: it must not be read until [`Action::Resume`].
@@ -267,6 +275,10 @@ impl Gateway {
                     self.domain.set_password(&name, password, ask, now)
                 }
                 Request::RemoveUser { name } => self.domain.remove_user(&name, ask),
+                Request::Withdraw(withdrawal) => self.domain.withdraw(&withdrawal, ask, now),
+                Request::Wait { id, until } => self.domain.wait(id, until, ask),
+                Request::Subscribe(topic) => self.domain.subscribe(topic, true, ask, now),
+                Request::Unsubscribe(topic) => self.domain.subscribe(topic, false, ask, now),
             }
         };
         if let Err(refusal) = outcome {
@@ -276,6 +288,7 @@ impl Gateway {
 
     fn shutdown(&mut self, now: Now) {
         self.stopping = true;
+        self.domain.refuse_waits();
         let open: Vec<ConnId> = self.conns.keys().copied().collect();
         for id in open {
             self.close(id, StreamError::SystemShutdown, now);

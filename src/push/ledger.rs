@@ -1,110 +1,150 @@
 //! The ledger: which notifications are kept, and how far each device has got with each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::notification::{DeliveryState, NotificationId};
+use super::head::Head;
+use super::notification::{DeliveryState, NotificationId, Priority};
+use super::receipt::{Receipt, short};
 use super::store::{Delivery, DeviceId};
 
-/// How far one device has got with one notification; twelve bytes, since a broadcast has one per device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// The device.
-    pub device: DeviceId,
-    at: u32,
-    /// The furthest state.
-    pub state: DeliveryState,
+/// Bytes one device's receipt takes on the disk, about.
+const RECEIPT_BYTES: u64 = 64;
+
+#[derive(Debug)]
+struct Entry {
+    head: Head,
+    /// In the order of devices.
+    receipts: Vec<Receipt>,
+    /// How many receipts are in each state.
+    counts: [u32; DeliveryState::ALL.len()],
+    durable: bool,
+    /// Whether its end is on its way to the disk: nobody is sent it until that is settled.
+    held: bool,
 }
 
-impl Receipt {
-    /// Seconds since 1970 when the state was reached.
-    #[must_use]
-    pub fn at(&self) -> u64 {
-        u64::from(self.at)
+impl Entry {
+    fn waiting(&self) -> usize {
+        let of = |state: DeliveryState| count(&self.counts, state);
+        of(DeliveryState::Queued) + of(DeliveryState::Sent)
+    }
+
+    fn bytes(&self) -> u64 {
+        let receipts = u64::try_from(self.receipts.len()).unwrap_or(u64::MAX);
+        u64::from(self.head.size).saturating_add(receipts.saturating_mul(RECEIPT_BYTES))
+    }
+
+    /// Where it stands among those to be forgotten: settled ones first, then by priority, then by age.
+    fn rank(&self) -> Option<Rank> {
+        let wanted = self.waiting() > 0 || self.head.is_scheduled();
+        let priority = if wanted {
+            self.head.priority.number()
+        } else {
+            0
+        };
+        self.durable.then_some((priority, self.head.id))
     }
 }
 
-#[derive(Debug, Default)]
-struct Entry {
-    /// In the order of devices.
-    receipts: Vec<Receipt>,
-    waiting: u32,
-    durable: bool,
-}
+type Rank = (u8, NotificationId);
 
 /// All notifications that are kept.
 #[derive(Debug, Default)]
 pub struct Ledger {
     entries: BTreeMap<NotificationId, Entry>,
+    ranks: BTreeSet<Rank>,
     waiting: usize,
+    scheduled: usize,
+    bytes: u64,
 }
 
 impl Ledger {
-    /// Enters a notification that is not durable yet, for these devices (in ascending order).
-    pub fn enter(&mut self, id: NotificationId, devices: &[DeviceId], at: u64) {
-        let receipt = |device: &DeviceId| Receipt {
-            device: *device,
-            at: short(at),
-            state: DeliveryState::Queued,
+    /// Enters a notification without devices; `durable` tells whether the disk has it.
+    pub fn enter(&mut self, head: Head, durable: bool) {
+        let entry = Entry {
+            head,
+            receipts: Vec::new(),
+            counts: [0; DeliveryState::ALL.len()],
+            durable,
+            held: false,
         };
-        let receipts: Vec<Receipt> = devices.iter().map(receipt).collect();
-        let waiting = u32::try_from(receipts.len()).unwrap_or(u32::MAX);
-        self.waiting += receipts.len();
-        self.entries.insert(
-            id,
-            Entry {
-                receipts,
-                waiting,
-                durable: false,
-            },
-        );
+        self.scheduled += usize::from(head.is_scheduled());
+        self.bytes += entry.bytes();
+        self.ranks.extend(entry.rank());
+        self.entries.insert(head.id, entry);
     }
 
-    /// Enters a durable notification whose receipts follow by [`restore`](Self::restore).
-    pub fn enter_durable(&mut self, id: NotificationId) {
-        self.entries.insert(
-            id,
-            Entry {
-                durable: true,
-                ..Entry::default()
-            },
-        );
+    /// Adds devices in ascending order to a notification that has none yet.
+    pub fn add_devices(&mut self, id: NotificationId, devices: &[DeviceId], at: u64) {
+        self.change(id, |entry| {
+            entry.receipts = devices.iter().map(|id| Receipt::queued(*id, at)).collect();
+            add(
+                &mut entry.counts,
+                DeliveryState::Queued,
+                entry.receipts.len(),
+            );
+        });
+    }
+
+    /// Takes all devices away from a notification.
+    pub fn clear_devices(&mut self, id: NotificationId) {
+        self.change(id, |entry| {
+            entry.receipts = Vec::new();
+            entry.counts = Default::default();
+        });
     }
 
     /// The disk has the notification; from now on it may be sent.
     pub fn set_durable(&mut self, id: NotificationId) {
-        if let Some(entry) = self.entries.get_mut(&id) {
-            entry.durable = true;
-        }
+        self.change(id, |entry| entry.durable = true);
     }
 
-    /// Whether the notification may be sent.
+    /// Keeps a notification from being sent, or lets it go again.
+    pub fn hold(&mut self, id: NotificationId, held: bool) {
+        self.change(id, |entry| entry.held = held);
+    }
+
+    /// Whether the disk has the notification.
     #[must_use]
     pub fn is_durable(&self, id: NotificationId) -> bool {
         self.entries.get(&id).is_some_and(|entry| entry.durable)
     }
 
-    /// Adds a receipt to a notification; false if it is not kept.
+    /// Whether the notification may be sent.
+    #[must_use]
+    pub fn may_be_sent(&self, id: NotificationId) -> bool {
+        self.entries
+            .get(&id)
+            .is_some_and(|entry| entry.durable && !entry.held)
+    }
+
+    /// Whether the end of a notification is on its way to the disk.
+    #[must_use]
+    pub fn is_held(&self, id: NotificationId) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.held)
+    }
+
+    /// The head of a notification.
+    #[must_use]
+    pub fn head(&self, id: NotificationId) -> Option<&Head> {
+        self.entries.get(&id).map(|entry| &entry.head)
+    }
+
+    /// Replaces the head of a notification that is kept.
+    pub fn set_head(&mut self, head: Head) {
+        self.change(head.id, |entry| entry.head = head);
+    }
+
+    /// Adds a receipt to a notification; false if it is not kept, or has one for that device.
     pub fn restore(&mut self, delivery: &Delivery) -> bool {
-        let Some(entry) = self.entries.get_mut(&delivery.notification) else {
-            return false;
-        };
-        let receipt = Receipt {
-            device: delivery.device,
-            at: short(delivery.at),
-            state: delivery.state,
-        };
-        match entry
-            .receipts
-            .binary_search_by_key(&delivery.device, |known| known.device)
-        {
-            Ok(_) => return false,
-            Err(position) => entry.receipts.insert(position, receipt),
-        }
-        if delivery.state.is_waiting() {
-            entry.waiting += 1;
-            self.waiting += 1;
-        }
-        true
+        let mut added = false;
+        self.change(delivery.notification, |entry| {
+            if let Err(position) = position(&entry.receipts, delivery.device) {
+                entry.receipts.insert(position, delivery.into());
+                add(&mut entry.counts, delivery.state, 1);
+                added = true;
+            }
+        });
+        added
     }
 
     /// Moves a device's receipt on; `None` if there is nothing to move.
@@ -115,49 +155,53 @@ impl Ledger {
         state: DeliveryState,
         at: u64,
     ) -> Option<Delivery> {
-        let entry = self.entries.get_mut(&id)?;
-        let position = entry
-            .receipts
-            .binary_search_by_key(&device, |known| known.device)
-            .ok()?;
-        let receipt = entry.receipts.get_mut(position)?;
-        let was_waiting = receipt.state.is_waiting();
-        // A late confirmation still counts after a drop, and nothing that arrived becomes dropped.
-        let forward = match (receipt.state, state) {
-            (DeliveryState::Dropped, new) => !new.is_waiting() && new != DeliveryState::Dropped,
-            (_, DeliveryState::Dropped) => was_waiting,
-            (old, new) => new > old,
-        };
-        if !forward {
-            return None;
-        }
-        receipt.state = state;
-        receipt.at = short(at);
-        if was_waiting && !state.is_waiting() {
-            entry.waiting -= 1;
-            self.waiting -= 1;
-        }
-        Some(Delivery {
-            notification: id,
-            device,
-            state,
-            at,
-        })
+        let mut marked = None;
+        self.change(id, |entry| {
+            let Ok(position) = position(&entry.receipts, device) else {
+                return;
+            };
+            if let Some(receipt) = entry.receipts.get_mut(position)
+                && receipt.state.may_become(state)
+            {
+                remove(&mut entry.counts, receipt.state, 1);
+                add(&mut entry.counts, state, 1);
+                receipt.advance(state, short(at));
+                marked = Some(receipt.delivery(id));
+            }
+        });
+        marked
     }
 
-    /// Takes a notification out and returns the devices that still waited for it.
-    pub fn remove(&mut self, id: NotificationId) -> Vec<DeviceId> {
-        let Some(entry) = self.entries.remove(&id) else {
-            return Vec::new();
+    /// Takes a notification out.
+    pub fn remove(&mut self, id: NotificationId) {
+        if let Some(entry) = self.entries.remove(&id) {
+            self.waiting -= entry.waiting();
+            self.scheduled -= usize::from(entry.head.is_scheduled());
+            self.bytes -= entry.bytes();
+            if let Some(rank) = entry.rank() {
+                self.ranks.remove(&rank);
+            }
+        }
+    }
+
+    /// Changes an entry and keeps the sums in step with it.
+    fn change(&mut self, id: NotificationId, change: impl FnOnce(&mut Entry)) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
         };
-        let waiting: Vec<DeviceId> = entry
-            .receipts
-            .iter()
-            .filter(|receipt| receipt.state.is_waiting())
-            .map(|receipt| receipt.device)
-            .collect();
-        self.waiting -= waiting.len();
-        waiting
+        let sums = |entry: &Entry| (entry.waiting(), entry.head.is_scheduled(), entry.bytes());
+        let (before, old_rank) = (sums(entry), entry.rank());
+        change(entry);
+        let (after, rank) = (sums(entry), entry.rank());
+        self.waiting = self.waiting + after.0 - before.0;
+        self.scheduled = self.scheduled + usize::from(after.1) - usize::from(before.1);
+        self.bytes = self.bytes + after.2 - before.2;
+        if rank != old_rank {
+            old_rank.inspect(|rank| {
+                self.ranks.remove(rank);
+            });
+            self.ranks.extend(rank);
+        }
     }
 
     /// Receipts of a notification, in the order of devices.
@@ -166,13 +210,34 @@ impl Ledger {
         self.entries.get(&id).map_or(&[], |entry| &entry.receipts)
     }
 
+    /// Whether some device still has to get a notification.
+    #[must_use]
+    pub fn is_waited_for(&self, id: NotificationId) -> bool {
+        self.entries
+            .get(&id)
+            .is_some_and(|entry| entry.waiting() > 0)
+    }
+
+    /// Devices of a notification that still have to get it.
+    #[must_use]
+    pub fn waiting_for(&self, id: NotificationId) -> Vec<DeviceId> {
+        let receipts = self.receipts(id).iter();
+        let waiting = receipts.filter(|receipt| receipt.state.is_waiting());
+        waiting.map(|receipt| receipt.device).collect()
+    }
+
+    /// How many of a notification's devices are in each state, in the order of [`DeliveryState::ALL`].
+    #[must_use]
+    pub fn counts(&self, id: NotificationId) -> [usize; DeliveryState::ALL.len()] {
+        let entry = self.entries.get(&id);
+        DeliveryState::ALL.map(|state| entry.map_or(0, |entry| count(&entry.counts, state)))
+    }
+
     /// How far a device has got with a notification that is for it.
     #[must_use]
     pub fn state(&self, id: NotificationId, device: DeviceId) -> Option<DeliveryState> {
         let receipts = self.receipts(id);
-        let position = receipts
-            .binary_search_by_key(&device, |known| known.device)
-            .ok()?;
+        let position = position(receipts, device).ok()?;
         receipts.get(position).map(|receipt| receipt.state)
     }
 
@@ -185,20 +250,32 @@ impl Ledger {
             .map(|(id, _)| *id)
     }
 
+    /// The heads of all notifications, oldest first.
+    pub fn heads(&self) -> impl Iterator<Item = &Head> {
+        self.entries.values().map(|entry| &entry.head)
+    }
+
     /// The newest id ever entered and still kept.
     #[must_use]
     pub fn newest(&self) -> Option<NotificationId> {
         self.entries.last_key_value().map(|(id, _)| *id)
     }
 
-    /// The one to forget when there are too many: the oldest nobody waits for, else the oldest.
+    /// The one to forget when there are too many: the oldest nobody waits for, else the oldest of the lowest
+    /// priority.
     #[must_use]
     pub fn least_wanted(&self) -> Option<NotificationId> {
-        let durable = || self.entries.iter().filter(|(_, entry)| entry.durable);
-        durable()
-            .find(|(_, entry)| entry.waiting == 0)
-            .or_else(|| durable().next())
-            .map(|(id, _)| *id)
+        self.ranks.first().map(|(_, id)| *id)
+    }
+
+    /// A priority below which nothing waits.
+    #[must_use]
+    pub fn lowest_waiting(&self) -> Priority {
+        let settled_last = (0, NotificationId(u128::MAX));
+        let first = self.ranks.range(settled_last..).next();
+        first
+            .and_then(|(priority, _)| Priority::new(*priority))
+            .unwrap_or_default()
     }
 
     /// Notifications kept.
@@ -213,84 +290,143 @@ impl Ledger {
         self.entries.is_empty()
     }
 
+    /// Bytes kept on disk, about: what senders wrote, and the receipts.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Deliveries that wait for their device.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting
     }
+
+    /// Notifications that wait for their time.
+    #[must_use]
+    pub fn scheduled(&self) -> usize {
+        self.scheduled
+    }
 }
 
-/// Seconds since 1970 in four bytes: enough until 2106.
-fn short(seconds: u64) -> u32 {
-    u32::try_from(seconds).unwrap_or(u32::MAX)
+fn position(receipts: &[Receipt], device: DeviceId) -> Result<usize, usize> {
+    receipts.binary_search_by_key(&device, |known| known.device)
+}
+
+type Counts = [u32; DeliveryState::ALL.len()];
+
+fn count(counts: &Counts, state: DeliveryState) -> usize {
+    let count = counts.get(usize::from(state as u8)).copied();
+    usize::try_from(count.unwrap_or_default()).unwrap_or(usize::MAX)
+}
+
+fn add(counts: &mut Counts, state: DeliveryState, number: usize) {
+    if let Some(count) = counts.get_mut(usize::from(state as u8)) {
+        *count = count.saturating_add(u32::try_from(number).unwrap_or(u32::MAX));
+    }
+}
+
+fn remove(counts: &mut Counts, state: DeliveryState, number: u32) {
+    if let Some(count) = counts.get_mut(usize::from(state as u8)) {
+        *count = count.saturating_sub(number);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use DeliveryState::{Acknowledged, Confirmed, Dropped, Queued, Sent};
+    use DeliveryState::{Acknowledged, Confirmed, Dropped, Expired, Queued, Sent, Withdrawn};
 
     const ID: NotificationId = NotificationId(7);
     const DEVICE: DeviceId = DeviceId(3);
 
+    fn enter(ledger: &mut Ledger, id: u128, priority: u8) {
+        let id = NotificationId(id);
+        let priority = Priority::new(priority).unwrap();
+        ledger.enter(
+            Head {
+                priority,
+                ..Head::new(id)
+            },
+            false,
+        );
+        ledger.add_devices(id, &[DEVICE], 1);
+        ledger.set_durable(id);
+    }
+
     #[test]
-    fn states_move_forward_only() {
-        for (from, to, moves) in [
-            (Queued, Sent, true),
-            (Sent, Queued, false),
-            (Sent, Acknowledged, true),
-            (Acknowledged, Confirmed, true),
-            (Confirmed, Acknowledged, false),
-            (Acknowledged, Dropped, false),
-            (Queued, Dropped, true),
-            (Dropped, Confirmed, true),
-            (Dropped, Sent, false),
-            (Dropped, Dropped, false),
-        ] {
-            let mut ledger = Ledger::default();
-            ledger.enter(ID, &[DEVICE], 1);
-            if from != Queued {
+    fn states_move_forward_only_and_final_ones_stay() {
+        let moves = |from, to| {
+            matches!(
+                (from, to),
+                (
+                    Queued,
+                    Sent | Acknowledged | Confirmed | Dropped | Expired | Withdrawn
+                ) | (
+                    Sent,
+                    Acknowledged | Confirmed | Dropped | Expired | Withdrawn
+                ) | (Acknowledged, Confirmed)
+            )
+        };
+        for from in DeliveryState::ALL {
+            for to in DeliveryState::ALL {
+                let mut ledger = Ledger::default();
+                enter(&mut ledger, ID.0, 3);
                 ledger.mark(ID, DEVICE, from, 2);
+                let moved = ledger.mark(ID, DEVICE, to, 3).is_some();
+                assert_eq!(moved, moves(from, to), "{from:?} to {to:?}");
+                let end = if moved { to } else { from };
+                assert_eq!(ledger.state(ID, DEVICE), Some(end));
+                assert_eq!(ledger.waiting(), usize::from(end.is_waiting()));
+                assert_eq!(ledger.counts(ID).iter().sum::<usize>(), 1);
             }
-            assert_eq!(
-                ledger.mark(ID, DEVICE, to, 3).is_some(),
-                moves,
-                "{from:?} to {to:?}"
-            );
-            let end = if moves { to } else { from };
-            assert_eq!(ledger.state(ID, DEVICE), Some(end));
-            assert_eq!(
-                ledger.waiting(),
-                usize::from(end.is_waiting()),
-                "{from:?} to {to:?}"
-            );
         }
     }
 
     #[test]
-    fn the_oldest_settled_is_forgotten_first() {
+    fn every_time_is_kept() {
         let mut ledger = Ledger::default();
-        for id in 1..=3 {
-            ledger.enter(NotificationId(id), &[DEVICE], 1);
-            ledger.set_durable(NotificationId(id));
+        enter(&mut ledger, ID.0, 3);
+        for (state, at) in [(Sent, 2), (Acknowledged, 3), (Confirmed, 4)] {
+            ledger.mark(ID, DEVICE, state, at);
         }
-        assert_eq!(ledger.least_wanted(), Some(NotificationId(1)));
-        ledger.mark(NotificationId(2), DEVICE, Acknowledged, 1);
-        assert_eq!(ledger.least_wanted(), Some(NotificationId(2)));
-        assert_eq!(ledger.remove(NotificationId(2)), vec![]);
-        assert_eq!(ledger.remove(NotificationId(1)), vec![DEVICE]);
-        assert_eq!(ledger.waiting(), 1);
+        let receipt = ledger.receipts(ID)[0];
+        let times = (
+            receipt.queued,
+            receipt.sent,
+            receipt.acknowledged,
+            receipt.at,
+        );
+        assert_eq!(times, (1, 2, 3, 4));
+        assert_eq!(Receipt::from(&receipt.delivery(ID)), receipt);
+        assert!(size_of::<Receipt>() <= 24);
+    }
+
+    #[test]
+    fn settled_ones_are_forgotten_first_then_the_lowest_priority_then_the_oldest() {
+        let mut ledger = Ledger::default();
+        for (id, priority) in [(1, 3), (2, 1), (3, 5), (4, 1), (5, 3)] {
+            enter(&mut ledger, id, priority);
+        }
+        ledger.mark(NotificationId(3), DEVICE, Acknowledged, 1);
+        assert_eq!(ledger.lowest_waiting().number(), 1);
+        let mut order = Vec::new();
+        while let Some(id) = ledger.least_wanted() {
+            order.push(id.0);
+            ledger.remove(id);
+        }
+        assert_eq!(order, [3, 2, 4, 1, 5]);
+        let left = (ledger.waiting(), ledger.bytes(), ledger.len());
+        assert_eq!(left, (0, 0, 0));
     }
 
     #[test]
     fn other_devices_and_unknown_ids_are_left_alone() {
         let mut ledger = Ledger::default();
-        ledger.enter(ID, &[DEVICE], 1);
+        enter(&mut ledger, ID.0, 3);
         assert_eq!(ledger.mark(ID, DeviceId(9), Acknowledged, 1), None);
-        assert_eq!(
-            ledger.mark(NotificationId(1), DEVICE, Acknowledged, 1),
-            None
-        );
+        let unknown = NotificationId(1);
+        assert_eq!(ledger.mark(unknown, DEVICE, Acknowledged, 1), None);
         assert_eq!(ledger.state(ID, DEVICE), Some(Queued));
     }
 }

@@ -30,7 +30,7 @@ impl Loading {
                 self.accounts.put(&account);
             }
             Row::Device(record) => self.device(record),
-            Row::Notification(id) => self.ledger.enter_durable(id),
+            Row::Notification(head) => self.ledger.enter(head, true),
             Row::Delivery(delivery) => self.delivery(delivery, now),
         }
     }
@@ -50,17 +50,23 @@ impl Loading {
         device.stored = true;
         device.seen = device.resource.is_some();
         device.last_seen = record.last_seen;
+        device.withdraws = record.withdraws;
     }
 
     /// What was written to a connection before the stop may never have been read: it waits again.
     fn delivery(&mut self, mut delivery: Delivery, now: Now) {
         let device = self.devices.get_mut(delivery.device);
         if delivery.state.is_waiting() {
-            delivery.state = DeliveryState::Queued;
-            if device.is_none() {
-                delivery.state = DeliveryState::Dropped;
-                delivery.at = now.wall.seconds();
-            }
+            let over = self
+                .ledger
+                .head(delivery.notification)
+                .and_then(|head| head.over);
+            (delivery.state, delivery.at) = match (device.is_some(), over) {
+                (true, None) => (DeliveryState::Queued, delivery.at),
+                // How it ended for those who had not got it is written once, in its head.
+                (_, Some(over)) => (over.state, u64::from(over.at)),
+                (false, None) => (DeliveryState::Dropped, now.wall.seconds()),
+            };
         }
         if self.ledger.restore(&delivery)
             && delivery.state.is_waiting()

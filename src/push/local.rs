@@ -13,7 +13,7 @@ use super::store::DeviceId;
 use crate::config::Config;
 use crate::time::{Now, Wall};
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::host::{AccountChange, Host, Registration, Show};
+use crate::xmpp::host::{AccountChange, Host, Registration, Scope, Show, TopicChange};
 use crate::xmpp::jid::Jid;
 use crate::xmpp::stanza;
 
@@ -129,6 +129,28 @@ impl Host for Local<'_> {
             self.domain
                 .settle(device, notification, DeliveryState::Confirmed, self.now);
         }
+    }
+
+    fn takes_back(&mut self) {
+        if let Some(device) = *self.device {
+            self.domain.takes_back(device);
+        }
+    }
+
+    fn topics(&self) -> Result<Vec<(String, Scope)>, StanzaError> {
+        let device = self.device.ok_or(StanzaError::NotAuthorized)?;
+        Ok(self.domain.topics(&self.user()?, device))
+    }
+
+    fn change_topics(&mut self, changes: &[TopicChange]) -> Result<(), StanzaError> {
+        let user = self.user()?;
+        self.domain.change_topics(
+            &user,
+            *self.device,
+            changes,
+            Waiter::Conn(self.conn),
+            self.now,
+        )
     }
 
     fn answered(&mut self, id: &str, result: bool) {

@@ -3,17 +3,22 @@
 //! No socket, no clock, no disk, no randomness: they come in as arguments. The one rule for whoever drives
 //! it stands at [`Gateway`].
 
+pub mod accept;
 pub mod accounts;
 pub mod androidpn;
+pub mod bounds;
 pub mod clock_hints;
 pub mod commits;
 pub mod delivery;
 pub mod devices;
 pub mod domain;
+mod entries;
 pub mod event;
+pub mod expiry;
 pub mod export;
 mod fields;
 pub mod gateway;
+pub mod head;
 pub mod idle;
 pub mod ledger;
 pub mod loading;
@@ -21,13 +26,23 @@ pub mod local;
 pub mod memory_store;
 pub mod notification;
 pub mod presence;
+pub mod receipt;
 pub mod record;
 pub mod registration;
 mod row;
+pub mod schedule;
+pub mod series;
 mod sql;
 pub mod store;
+pub mod tag_expression;
+pub mod targets;
+pub mod timetable;
+pub mod topics;
 pub mod views;
+pub mod waiting;
 pub mod wheel;
 
-pub use event::{Action, Answer, AskId, ConnId, Done, Draft, Event, Refusal, Request};
+pub use event::{
+    Action, Answer, AskId, ConnId, Done, Draft, Event, Refusal, Request, TopicOf, Until, Withdrawal,
+};
 pub use gateway::{Entropy, Gateway};

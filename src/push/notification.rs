@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::tag_expression::TagExpression;
 use crate::time::Wall;
 
 /// Identity of a notification: 48 bits of milliseconds since 1970, then 80 random bits.
@@ -99,6 +100,124 @@ pub struct Notification {
     pub message: String,
     /// What a tap opens, may be empty.
     pub uri: String,
+    /// What else the sender wanted.
+    #[serde(default)]
+    pub extras: Extras,
+}
+
+/// What a sender may add to title, message and URI.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Extras {
+    /// Picture to show, as a URI; may be empty.
+    pub image: String,
+    /// How much it matters.
+    pub priority: Priority,
+    /// Words shown with it; not to be mixed up with the tags of users.
+    pub tags: Vec<String>,
+    /// Links offered beside the URI.
+    pub actions: Vec<Link>,
+    /// For the app, not for the person: nothing is shown.
+    pub silent: bool,
+    /// Names a series of which only the newest counts; may be empty.
+    pub sequence: String,
+    /// Seconds after which it is no longer worth delivering; 0 means never.
+    pub ttl: u32,
+    /// Second since 1970 before which it is not delivered; 0 means at once.
+    pub deliver_at: u64,
+    /// Name of the token it was sent with; may be empty.
+    pub sender: String,
+    /// The earlier notification it takes back on devices that have it. Only the server sets this.
+    pub withdraws: Option<NotificationId>,
+}
+
+/// A link with what it says.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Link {
+    /// What the person reads.
+    pub label: String,
+    /// What it opens.
+    pub uri: String,
+}
+
+/// How much a notification matters: 1 (least) to 5, 3 if nothing is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct Priority(u8);
+
+impl Priority {
+    /// A priority from its number.
+    #[must_use]
+    pub fn new(number: u8) -> Option<Self> {
+        (1..=5).contains(&number).then_some(Self(number))
+    }
+
+    /// 1 to 5.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self.0
+    }
+}
+
+impl From<Priority> for u8 {
+    fn from(priority: Priority) -> Self {
+        priority.0
+    }
+}
+
+impl TryFrom<u8> for Priority {
+    type Error = NotAPriority;
+
+    fn try_from(number: u8) -> Result<Self, NotAPriority> {
+        Self::new(number).ok_or(NotAPriority)
+    }
+}
+
+/// The number is not within 1 to 5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAPriority;
+
+impl fmt::Display for NotAPriority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a priority is a number from 1 to 5")
+    }
+}
+
+impl Notification {
+    /// Bytes of what the sender wrote.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let Extras {
+            image,
+            tags,
+            actions,
+            sequence,
+            sender,
+            ..
+        } = &self.extras;
+        let texts = [
+            &self.title,
+            &self.message,
+            &self.uri,
+            image,
+            sequence,
+            sender,
+        ];
+        let links = actions.iter().flat_map(|link| [&link.label, &link.uri]);
+        texts
+            .into_iter()
+            .chain(tags)
+            .chain(links)
+            .map(String::len)
+            .sum()
+    }
+}
+
+impl Default for Priority {
+    fn default() -> Self {
+        Self(3)
+    }
 }
 
 /// Whom a notification is for.
@@ -109,20 +228,32 @@ pub enum Target {
     Everyone,
     /// One user by local part, lower case.
     User(String),
+    /// One device of one user.
+    Device {
+        /// Local part, lower case.
+        user: String,
+        /// Resource.
+        resource: String,
+    },
     /// The users who carry this alias.
     Alias(String),
-    /// The users who carry this tag.
-    Tag(String),
+    /// Whoever has subscribed to this topic.
+    Topic(String),
+    /// The users whose tags meet a condition.
+    Tags(TagExpression),
 }
 
 impl fmt::Display for Target {
-    /// The form the command line and the JSON API use: `*`, `sam`, `alias:kitchen`, `tag:office`.
+    /// The form the command line and the JSON API use: `*`, `sam`, `sam/phone`, `alias:kitchen`,
+    /// `topic:doors`, `tag:office & !night`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Everyone => f.write_str("*"),
             Self::User(user) => f.write_str(user),
             Self::Alias(alias) => write!(f, "alias:{alias}"),
-            Self::Tag(tag) => write!(f, "tag:{tag}"),
+            Self::Device { user, resource } => write!(f, "{user}/{resource}"),
+            Self::Topic(topic) => write!(f, "topic:{topic}"),
+            Self::Tags(expression) => write!(f, "tag:{expression}"),
         }
     }
 }
@@ -146,15 +277,26 @@ impl FromStr for Target {
             Ok(Self::Everyone)
         } else if let Some(rest) = text.strip_prefix("alias:") {
             label(rest).map(Self::Alias)
+        } else if let Some(rest) = text.strip_prefix("topic:") {
+            label(rest).map(Self::Topic)
         } else if let Some(rest) = text.strip_prefix("tag:") {
-            label(rest).map(Self::Tag)
+            rest.parse().map(Self::Tags).map_err(|_| NotATarget)
+        } else if let Some((user, resource)) = text.split_once('/') {
+            let user = label(user)?.to_lowercase();
+            Ok(Self::Device {
+                user,
+                resource: label(resource)?,
+            })
         } else {
             label(text).map(|user| Self::User(user.to_lowercase()))
         }
     }
 }
 
-/// How far one device has got with one notification. Later states are never left for earlier ones.
+/// How far one device has got with one notification.
+///
+/// Queued and sent are on the way, all others final: they are never left, but that what was acknowledged may
+/// still be confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
@@ -169,21 +311,40 @@ pub enum DeliveryState {
     Confirmed = 3,
     /// Given up, because a bound of the queue was reached or the device was forgotten.
     Dropped = 4,
+    /// Its time to live was over before the device came.
+    Expired = 5,
+    /// The sender took it back, or a newer one of its series took its place, before the device came.
+    Withdrawn = 6,
 }
 
 impl DeliveryState {
+    /// Every state.
+    pub const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::Sent,
+        Self::Acknowledged,
+        Self::Confirmed,
+        Self::Dropped,
+        Self::Expired,
+        Self::Withdrawn,
+    ];
+
+    /// Whether the device has it.
+    #[must_use]
+    pub fn has_arrived(self) -> bool {
+        matches!(self, Self::Acknowledged | Self::Confirmed)
+    }
+
     /// The state a stored byte means.
     #[must_use]
     pub fn from_byte(byte: u8) -> Option<Self> {
-        [
-            Self::Queued,
-            Self::Sent,
-            Self::Acknowledged,
-            Self::Confirmed,
-            Self::Dropped,
-        ]
-        .into_iter()
-        .find(|state| *state as u8 == byte)
+        Self::ALL.into_iter().find(|state| *state as u8 == byte)
+    }
+
+    /// Whether a device may go from this state to `next`.
+    #[must_use]
+    pub fn may_become(self, next: Self) -> bool {
+        self.is_waiting() && next > self || (self, next) == (Self::Acknowledged, Self::Confirmed)
     }
 
     /// Whether the device still has to get it.
@@ -201,6 +362,8 @@ impl DeliveryState {
             Self::Acknowledged => "acknowledged",
             Self::Confirmed => "confirmed",
             Self::Dropped => "dropped",
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
         }
     }
 }
@@ -247,11 +410,22 @@ mod tests {
             ("*", Target::Everyone),
             (" Sam ", Target::User("sam".into())),
             ("alias:Kitchen", Target::Alias("Kitchen".into())),
-            ("tag:office", Target::Tag("office".into())),
+            ("topic:doors", Target::Topic("doors".into())),
+            (
+                "Sam/Phone 1",
+                Target::Device {
+                    user: "sam".into(),
+                    resource: "Phone 1".into(),
+                },
+            ),
+            ("tag:office", Target::Tags("office".parse().unwrap())),
+            ("tag: a & !b", Target::Tags("a & !b".parse().unwrap())),
         ] {
             assert_eq!(text.parse(), Ok(target));
         }
-        for nobody in ["", "  ", "alias:", "tag: "] {
+        for nobody in [
+            "", "  ", "alias:", "topic: ", "tag: ", "tag:&", "sam/", "/phone",
+        ] {
             assert_eq!(nobody.parse::<Target>(), Err(NotATarget));
         }
         assert_eq!("tag:a b".parse::<Target>().unwrap().to_string(), "tag:a b");

@@ -7,8 +7,10 @@ use std::time::Duration;
 use super::devices::{Clock, Link};
 use super::domain::{Domain, Effect};
 use super::event::ConnId;
-use super::notification::{DeliveryState, NotificationId};
-use super::store::{Change, Delivery, Device, DeviceId};
+use super::head::Reach;
+use super::notification::{DeliveryState, NotificationId, Target};
+use super::receipt::Receipt;
+use super::store::{Change, Device, DeviceId};
 use crate::limits;
 use crate::time::Now;
 use crate::xmpp::error::{StanzaError, StreamError};
@@ -49,6 +51,7 @@ impl Domain {
         if let Some(old) = device.link.replace(Box::new(link)) {
             self.effects
                 .push_back(Effect::Close(old.conn, StreamError::Conflict));
+            self.end_what_was_in_flight(id, old.in_flight);
         }
         Ok((id, user, resource))
     }
@@ -80,7 +83,7 @@ impl Domain {
         if device.link.as_ref().is_none_or(|link| link.conn != conn) {
             return;
         }
-        device.link = None;
+        let in_flight = device.link.take().map_or(0, |link| link.in_flight);
         self.settling.retain(|(_, settling)| *settling != id);
         if device.seen {
             let seconds = now.wall.seconds();
@@ -94,9 +97,10 @@ impl Domain {
             let account = Rc::clone(&device.account);
             self.devices.remove(id);
             if let Some(account) = self.accounts.get_mut(&account) {
-                account.devices.retain(|own| *own != id);
+                account.forget(id);
             }
         }
+        self.end_what_was_in_flight(id, in_flight);
     }
 
     /// The device can be reached from now on.
@@ -170,21 +174,33 @@ impl Domain {
             .collect();
         for notification in waiting {
             let read = siblings.iter().any(|sibling| {
-                matches!(
-                    self.ledger.state(notification, *sibling),
-                    Some(DeliveryState::Acknowledged | DeliveryState::Confirmed)
-                )
+                let state = self.ledger.state(notification, *sibling);
+                state.is_some_and(DeliveryState::has_arrived)
             });
-            let delivery = Delivery {
-                notification,
-                device: id,
-                state: DeliveryState::Queued,
-                at: now.wall.seconds(),
-            };
-            if !read && self.ledger.restore(&delivery) {
+            let delivery = Receipt::queued(id, now.wall.seconds()).delivery(notification);
+            if !read && self.reaches(notification, id, account) && self.ledger.restore(&delivery) {
                 self.receipts.push(Change::PutDelivery(delivery));
                 if let Some(device) = self.devices.get_mut(id) {
                     device.enqueue(notification);
+                }
+            }
+        }
+    }
+
+    /// Whether a notification for a device's siblings is for that device too.
+    fn reaches(&self, id: NotificationId, device: DeviceId, account: &str) -> bool {
+        let Some(head) = self.ledger.head(id).filter(|head| head.over.is_none()) else {
+            return false;
+        };
+        match head.reach {
+            Reach::Users => true,
+            Reach::Device => false,
+            Reach::Topic => {
+                let body = self.store.notification(id).ok().flatten();
+                let account = self.accounts.get(account).map(|(_, account)| account);
+                match (body.map(|body| body.target), account) {
+                    (Some(Target::Topic(topic)), Some(account)) => account.gets(&topic, device),
+                    _ => false,
                 }
             }
         }
@@ -207,7 +223,7 @@ impl Domain {
             return;
         };
         if let Some(account) = self.accounts.get_mut(account) {
-            account.devices.retain(|own| *own != id);
+            account.forget(id);
         }
         if let Some(device) = self.devices.remove(id) {
             log::warn!(
@@ -221,13 +237,26 @@ impl Domain {
         self.receipts.push(Change::DeleteDevice(id));
     }
 
-    fn put_device(&mut self, id: DeviceId) {
+    /// The device's app understands that a notification is taken back.
+    pub(super) fn takes_back(&mut self, id: DeviceId) {
+        if let Some(device) = self.devices.get_mut(id)
+            && !device.withdraws
+        {
+            device.withdraws = true;
+            if device.stored {
+                self.put_device(id);
+            }
+        }
+    }
+
+    pub(super) fn put_device(&mut self, id: DeviceId) {
         if let Some(device) = self.devices.get(id) {
             self.receipts.push(Change::PutDevice(Device {
                 id,
                 account: device.account.to_string(),
                 resource: device.resource.as_ref().map(ToString::to_string),
                 last_seen: device.last_seen,
+                withdraws: device.withdraws,
             }));
         }
     }

@@ -8,8 +8,8 @@
 //! |---|---|---|
 //! | 1 account | name and 0, or 255 and SHA-1 of a long name; part | number of parts, a piece of the fields |
 //! | 2 device | id | fields |
-//! | 3 notification | id | none: it exists |
-//! | 4 deliveries | notification, block of 16 devices | device in the block, state and time of each |
+//! | 3 notification | id | fields of its head |
+//! | 4 deliveries | notification, block of 16 devices | device in the block, state and times of each |
 //! | 5 body | notification, part | number of parts, a piece of the fields |
 //!
 //! Accounts and bodies are cut into parts, and long names are digested, because sled puts a page above 16 KiB
@@ -20,7 +20,9 @@
 
 use sha1::{Digest, Sha1};
 
+use super::entries;
 use super::fields::{self, Fields};
+use super::head::Head;
 use super::notification::{Notification, NotificationId};
 use super::row::{
     ACCOUNT, BODY, DELIVERIES, DEVICE, NOTIFICATION, PART, Parts, open, read_parts, sealed,
@@ -28,7 +30,8 @@ use super::row::{
 use super::store::{Account, Change, Delivery, DeviceId, Row};
 use crate::limits;
 
-pub use super::fields::{Entry, Unstorable};
+pub use super::entries::Entry;
+pub use super::fields::Unstorable;
 pub use super::row::{BadRecord, Fault, VERSION};
 
 /// First key [`Loader`] has no use for: bodies lie behind it.
@@ -82,10 +85,11 @@ pub fn writes(change: &Change, into: &mut Vec<Write>) -> Result<(), Unstorable> 
         Change::PutDevice(device) => put(device_key(device.id), &fields::of_device(device)?, into),
         Change::DeleteDevice(id) => into.push(Write::Delete(device_key(*id))),
         Change::PutNotification(notification) => {
-            put(notification_key(NOTIFICATION, notification.id), &[], into);
+            put_head(&Head::of(notification), into);
             let prefix = notification_key(BODY, notification.id);
             put_parts(prefix, &fields::of_body(notification)?, into)?;
         }
+        Change::PutHead(head) => put_head(head, into),
         Change::DeleteNotification(id) => {
             into.push(Write::Delete(notification_key(NOTIFICATION, *id)));
             into.push(Write::DeletePrefix(notification_key(DELIVERIES, *id)));
@@ -93,7 +97,7 @@ pub fn writes(change: &Change, into: &mut Vec<Write>) -> Result<(), Unstorable> 
         }
         Change::PutDelivery(delivery) => into.push(Write::Merge {
             key: deliveries_key(delivery),
-            entry: fields::of_delivery(delivery),
+            entry: entries::of_delivery(delivery),
         }),
     }
     Ok(())
@@ -102,10 +106,12 @@ pub fn writes(change: &Change, into: &mut Vec<Write>) -> Result<(), Unstorable> 
 /// A row of deliveries with one added or replaced. What cannot be read of `old` is given up.
 #[must_use]
 pub fn merged(key: &[u8], old: Option<&[u8]>, entry: Entry) -> Vec<u8> {
-    let old = old.and_then(|old| fields::entries(open(key, old).ok()?));
-    let mut entries = old.unwrap_or_default().to_vec();
-    match entries.binary_search_by_key(&fields::device_of(entry), |entry| fields::device_of(*entry))
-    {
+    let old = old.and_then(|old| open(key, old).ok());
+    let old = old.and_then(|(version, payload)| entries::entries(payload, version));
+    let mut entries = old.unwrap_or_default();
+    match entries.binary_search_by_key(&entries::device_of(entry), |entry| {
+        entries::device_of(*entry)
+    }) {
         Ok(at) => entries.splice(at..=at, [entry]),
         Err(at) => entries.splice(at..at, [entry]),
     };
@@ -223,7 +229,7 @@ fn notification_key(kind: u8, id: NotificationId) -> Vec<u8> {
 
 fn deliveries_key(delivery: &Delivery) -> Vec<u8> {
     let mut key = notification_key(DELIVERIES, delivery.notification);
-    key.extend(fields::block_of(delivery.device).to_be_bytes());
+    key.extend(entries::block_of(delivery.device).to_be_bytes());
     key
 }
 
@@ -232,6 +238,11 @@ fn deliveries_key(delivery: &Delivery) -> Vec<u8> {
 fn put(key: Vec<u8>, payload: &[u8], into: &mut Vec<Write>) {
     let value = sealed(&key, payload);
     into.push(Write::Put { key, value });
+}
+
+fn put_head(head: &Head, into: &mut Vec<Write>) {
+    let key = notification_key(NOTIFICATION, head.id);
+    put(key, &fields::of_head(head), into);
 }
 
 fn put_parts(prefix: Vec<u8>, fields: &[u8], into: &mut Vec<Write>) -> Result<(), Unstorable> {
@@ -254,14 +265,15 @@ fn finish_account(parts: Parts) -> Result<Account, BadRecord> {
 }
 
 fn single_row(key: &[u8], value: &[u8]) -> Result<Row, Fault> {
-    let fields = Fields(open(key, value)?);
+    let (version, payload) = open(key, value)?;
+    let fields = Fields::new(payload, version);
     let row = match key {
         [DEVICE, id @ ..] => id.try_into().ok().and_then(|id| {
             fields::device(DeviceId(u32::from_be_bytes(id)), fields).map(Row::Device)
         }),
         [NOTIFICATION, id @ ..] => id.try_into().ok().and_then(|id| {
             let id = NotificationId(u128::from_be_bytes(id));
-            fields.end(Row::Notification(id))
+            fields::head(id, fields).map(Row::Notification)
         }),
         _ => None,
     };
@@ -270,7 +282,8 @@ fn single_row(key: &[u8], value: &[u8]) -> Result<Row, Fault> {
 
 /// Hands out the deliveries of a row, or none of them.
 fn deliveries(key: &[u8], value: &[u8], visit: &mut dyn FnMut(Delivery)) -> Result<(), Fault> {
-    let entries = fields::entries(open(key, value)?).ok_or(Fault::Damaged)?;
+    let (version, payload) = open(key, value)?;
+    let entries = entries::entries(payload, version).ok_or(Fault::Damaged)?;
     let [DELIVERIES, rest @ ..] = key else {
         return Err(Fault::Damaged);
     };
@@ -278,7 +291,7 @@ fn deliveries(key: &[u8], value: &[u8], visit: &mut dyn FnMut(Delivery)) -> Resu
     let id = id.try_into().map_err(|_| Fault::Damaged)?;
     let id = NotificationId(u128::from_be_bytes(id));
     let block = u32::from_be_bytes(*block);
-    let read = |entry: &Entry| fields::delivery(id, block, *entry).ok_or(Fault::Damaged);
+    let read = |entry: &Entry| entries::delivery(id, block, *entry).ok_or(Fault::Damaged);
     let deliveries: Vec<_> = entries.iter().map(read).collect::<Result<_, _>>()?;
     deliveries.into_iter().for_each(visit);
     Ok(())
@@ -290,9 +303,10 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
-    use crate::push::notification::{DeliveryState, Target};
+    use crate::push::head::Over;
+    use crate::push::notification::{DeliveryState, Extras, Link, Priority, Target};
     use crate::push::row::checksum;
-    use crate::push::store::Device;
+    use crate::push::store::{Device, Subscription};
 
     type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
     type Read = Vec<Result<Row, BadRecord>>;
@@ -347,6 +361,16 @@ mod tests {
             tags: vec!["office".into(), String::new()],
             created: 1_700_000_000,
             updated: u64::MAX,
+            subscriptions: vec![
+                Subscription {
+                    topic: "doors".into(),
+                    device: None,
+                },
+                Subscription {
+                    topic: "t".repeat(limits::LABEL),
+                    device: Some(DeviceId(7)),
+                },
+            ],
         }
     }
 
@@ -359,6 +383,13 @@ mod tests {
             email: "e".repeat(limits::REGISTERED_FIELD),
             alias: "a".repeat(limits::LABEL),
             tags: vec!["t".repeat(limits::LABEL); limits::TAGS],
+            subscriptions: vec![
+                Subscription {
+                    topic: "t".repeat(limits::LABEL),
+                    device: Some(DeviceId(7)),
+                };
+                limits::SUBSCRIPTIONS
+            ],
             ..sam()
         }
     }
@@ -366,10 +397,25 @@ mod tests {
     fn push(message: &str) -> Notification {
         Notification {
             id: NotificationId(0x0102_0304),
-            target: Target::Tag("office".into()),
+            target: Target::Tags("office & !night".parse().unwrap()),
             title: "Door".into(),
             message: message.into(),
             uri: "http://door.lan/?a=1&b=2".into(),
+            extras: Extras {
+                image: "http://door.lan/door.png".into(),
+                priority: Priority::new(5).unwrap(),
+                tags: vec!["door".into(), String::new()],
+                actions: vec![Link {
+                    label: "Open".into(),
+                    uri: "http://door.lan/open".into(),
+                }],
+                silent: true,
+                sequence: "door".into(),
+                ttl: 60,
+                deliver_at: 1_800_000_000,
+                sender: "bell".into(),
+                withdraws: Some(NotificationId(9)),
+            },
         }
     }
 
@@ -378,7 +424,38 @@ mod tests {
             target: Target::User("u".repeat(limits::JID_PART)),
             title: "t".repeat(limits::TITLE),
             uri: "u".repeat(limits::URI),
+            extras: longest_extras(),
             ..push(&"m".repeat(limits::MESSAGE))
+        }
+    }
+
+    fn longest_extras() -> Extras {
+        let link = Link {
+            label: "l".repeat(limits::LABEL),
+            uri: "u".repeat(limits::URI),
+        };
+        Extras {
+            image: "i".repeat(limits::URI),
+            tags: vec!["t".repeat(limits::LABEL); limits::TAGS],
+            actions: vec![link; limits::ACTIONS],
+            sequence: "s".repeat(limits::LABEL),
+            sender: "s".repeat(limits::LABEL),
+            ttl: u32::MAX,
+            deliver_at: u64::MAX,
+            ..Extras::default()
+        }
+    }
+
+    /// A head of which nothing is as it is by default.
+    fn head() -> Head {
+        Head {
+            fired: true,
+            begun: 1_700_000_000,
+            over: Some(Over {
+                state: DeliveryState::Withdrawn,
+                at: 1_700_000_001,
+            }),
+            ..Head::of(&push("hi"))
         }
     }
 
@@ -388,6 +465,7 @@ mod tests {
             account: "sam".into(),
             resource,
             last_seen: 3,
+            withdraws: true,
         }
     }
 
@@ -397,6 +475,9 @@ mod tests {
             device: DeviceId(u32::MAX),
             state,
             at: 1_700_000_001,
+            queued: 1_700_000_000,
+            sent: u32::MAX,
+            acknowledged: 7,
         }
     }
 
@@ -404,6 +485,7 @@ mod tests {
         vec![
             ("account", Change::PutAccount(sam())),
             ("longest account", Change::PutAccount(longest_account())),
+            ("head", Change::PutHead(head())),
             ("device", Change::PutDevice(phone(Some("Android".into())))),
             ("device without resource", Change::PutDevice(phone(None))),
             (
@@ -437,7 +519,7 @@ mod tests {
             let rows = rows_of(&Change::PutDevice(device.clone()));
             assert_eq!(load(&rows), [Ok(Row::Device(device))]);
         }
-        for state in (0..=4).map(|byte| DeliveryState::from_byte(byte).unwrap()) {
+        for state in DeliveryState::ALL {
             let rows = rows_of(&Change::PutDelivery(receipt(state)));
             assert_eq!(load(&rows), [Ok(Row::Delivery(receipt(state)))]);
         }
@@ -459,7 +541,10 @@ mod tests {
         }));
         for notification in cases {
             let rows = rows_of(&Change::PutNotification(notification.clone()));
-            assert_eq!(load(&rows), [Ok(Row::Notification(notification.id))]);
+            assert_eq!(
+                load(&rows),
+                [Ok(Row::Notification(Head::of(&notification)))]
+            );
             assert_eq!(body(&rows, notification.id), Some(Ok(notification)));
         }
         assert_eq!(body(&Rows::new(), NotificationId(1)), None);
@@ -483,7 +568,7 @@ mod tests {
             })));
         }
         let ids = [1, 1 << 8, 1 << 80, u128::MAX].map(NotificationId);
-        want.extend(ids.map(|id| Ok(Row::Notification(id))));
+        want.extend(ids.map(|id| Ok(Row::Notification(Head { id, ..head() }))));
         for notification in ids {
             for device in [1, 300].map(DeviceId) {
                 let delivery = Delivery {
@@ -498,7 +583,7 @@ mod tests {
             let change = match row.clone().unwrap() {
                 Row::Account(account) => Change::PutAccount(account),
                 Row::Device(device) => Change::PutDevice(device),
-                Row::Notification(id) => Change::PutNotification(Notification { id, ..push("") }),
+                Row::Notification(head) => Change::PutHead(head),
                 Row::Delivery(delivery) => Change::PutDelivery(delivery),
             };
             apply(&mut rows, &change);
@@ -524,7 +609,7 @@ mod tests {
         assert_eq!(rows.len(), 4);
         for at in [0, 15, 16, 39, 41] {
             want[at].state = DeliveryState::Dropped;
-            want[at].at = (1 << 40) - 1;
+            want[at].at = u64::from(u32::MAX);
             let later = Delivery {
                 at: u64::MAX,
                 ..want[at]
@@ -598,13 +683,13 @@ mod tests {
     /// Every way of reading `rows` gives this fault; nothing of them is taken for a record.
     fn assert_bad(rows: &Rows, fault: Fault, case: &str) {
         let mut found: Vec<_> = load(rows);
-        // A header without a body is whole; the body is what is looked at.
+        // A head without a body is whole; the body is what is looked at.
         found.retain(|row| !matches!(row, Ok(Row::Notification(_))));
         for name in ["ann", "sam", &"n".repeat(limits::JID_PART)] {
             found.extend(by_name(rows, name).map(|read| read.map(Row::Account)));
         }
         let read = body(rows, push("").id);
-        found.extend(read.map(|read| read.map(|read| Row::Notification(read.id))));
+        found.extend(read.map(|read| read.map(|read| Row::Notification(Head::of(&read)))));
         assert!(!found.is_empty(), "{case}: not seen");
         for row in found {
             assert_eq!(row.map_err(|bad| bad.fault), Err(fault), "{case}");
@@ -819,7 +904,7 @@ mod tests {
             Case {
                 name: "unknown state",
                 key: deliveries.clone(),
-                payload: vec![0xf5, 0, 0, 0, 0, 1],
+                payload: [&[0xf7][..], &[0; 16]].concat(),
             },
             Case {
                 name: "half a delivery",
@@ -834,12 +919,12 @@ mod tests {
             Case {
                 name: "a device twice",
                 key: deliveries,
-                payload: vec![0x10, 0, 0, 0, 0, 1, 0x11, 0, 0, 0, 0, 1],
+                payload: [&[0x10][..], &[0; 16], &[0x11], &[0; 16]].concat(),
             },
             Case {
                 name: "a device beyond the last",
                 key: far,
-                payload: vec![0xf1, 0, 0, 0, 0, 1],
+                payload: [&[0xf1][..], &[0; 16]].concat(),
             },
             Case {
                 name: "device of nothing",
@@ -859,7 +944,7 @@ mod tests {
         for (name, change) in samples() {
             let mut rows = rows_of(&change);
             for (key, value) in &mut rows {
-                value[0] = 2;
+                value[0] = VERSION + 1;
                 let end = value.len() - 4;
                 let crc = checksum(key, &value[..end]);
                 value[end..].copy_from_slice(&crc);
@@ -872,13 +957,13 @@ mod tests {
         let read = load(rows);
         assert_eq!(read.len(), 1, "{name}");
         let bad = read[0].clone().unwrap_err();
-        assert_eq!(bad.fault, Fault::Newer(2), "{name}");
+        assert_eq!(bad.fault, Fault::Newer(VERSION + 1), "{name}");
         assert!(
             bad.to_string().ends_with("newer than this program"),
             "{bad}"
         );
         if let Some(read) = body(rows, push("").id) {
-            assert_eq!(read.unwrap_err().fault, Fault::Newer(2), "{name}");
+            assert_eq!(read.unwrap_err().fault, Fault::Newer(VERSION + 1), "{name}");
         }
     }
 

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use super::commits::{Then, Waiter};
 use super::domain::{Domain, Effect, waiting_device};
 use super::event::{AskId, Refusal};
-use super::notification::{DeliveryState, Target};
+use super::notification::Target;
 use super::store::{Account, Change};
+use super::topics;
 use crate::limits;
 use crate::time::Now;
 use crate::xmpp::error::{StanzaError, StreamError};
@@ -148,12 +149,7 @@ impl Domain {
                 continue;
             };
             for notification in &device.queue {
-                let at = now.wall.seconds();
-                let state = DeliveryState::Dropped;
-                if let Some(delivery) = self.ledger.mark(*notification, id, state, at) {
-                    self.dropped += 1;
-                    self.receipts.push(Change::PutDelivery(delivery));
-                }
+                self.drop_delivery(*notification, id, now);
             }
             if let Some(link) = device.link {
                 self.effects
@@ -186,10 +182,11 @@ impl Domain {
             .map_err(refusal)
     }
 
-    /// Adds an account as an import has it.
+    /// Adds an account as an import has it, but for the topics of single devices: numbers mean other devices
+    /// here, and those that are here keep theirs.
     pub(super) fn put_account(
         &mut self,
-        account: Account,
+        mut account: Account,
         replace: bool,
         ask: AskId,
     ) -> Result<(), Refusal> {
@@ -201,6 +198,11 @@ impl Domain {
         if too_many || self.commits.is_full() || self.commits.touches(&account.name) {
             return Err(Refusal::Busy);
         }
+        account.subscriptions.retain(|one| one.device.is_none());
+        let own = self.subscriptions(&account.name).iter();
+        let own = own.filter(|one| one.device.is_some());
+        account.subscriptions.extend(own.map(topics::record));
+        account.subscriptions.truncate(limits::SUBSCRIPTIONS);
         let mut changes = vec![Change::PutAccount(account.clone())];
         let then = if known {
             Then::Changed { account }
@@ -238,7 +240,7 @@ impl Domain {
             .map_err(refusal)
     }
 
-    fn known(&self, name: &str) -> Result<Rc<str>, Refusal> {
+    pub(super) fn known(&self, name: &str) -> Result<Rc<str>, Refusal> {
         let user = local_part(name)?;
         let found = self.accounts.get(&user).map(|(name, _)| Rc::clone(name));
         found.ok_or(Refusal::Unknown(Target::User(user)))
@@ -267,10 +269,14 @@ fn check_password(password: &str) -> Result<(), Refusal> {
 }
 
 /// What an XMPP refusal is to an administrator.
-fn refusal(error: StanzaError) -> Refusal {
+pub(super) fn refusal(error: StanzaError) -> Refusal {
     match error {
         StanzaError::Conflict => Refusal::Taken,
         StanzaError::ResourceConstraint => Refusal::Busy,
+        StanzaError::NotAcceptable => Refusal::Invalid {
+            field: "topic",
+            why: "is empty, too long, not one line, or one too many",
+        },
         _ => Refusal::Failed,
     }
 }

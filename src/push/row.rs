@@ -5,7 +5,12 @@ use std::fmt;
 use super::fields::Fields;
 
 /// Version this program writes, and the latest it reads.
-pub const VERSION: u8 = 1;
+///
+/// | version | what it added |
+/// |---|---|
+/// | 1 | accounts, devices, notifications, deliveries |
+/// | 2 | subscriptions, what a device's app can do, heads and extras of notifications, more times of deliveries |
+pub const VERSION: u8 = 2;
 
 /// First byte of an account's keys.
 pub(super) const ACCOUNT: u8 = 1;
@@ -69,16 +74,16 @@ pub(super) fn sealed(key: &[u8], payload: &[u8]) -> Vec<u8> {
     value
 }
 
-/// The payload of a row whose checksum and version are right.
-pub(super) fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<&'a [u8], Fault> {
+/// The payload of a row whose checksum is right, with the version it was written in.
+pub(super) fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<(u8, &'a [u8]), Fault> {
     let (versioned, crc) = value.split_last_chunk::<4>().ok_or(Fault::Damaged)?;
     let (&version, payload) = versioned.split_first().ok_or(Fault::Damaged)?;
     if *crc != checksum(key, versioned) {
         return Err(Fault::Damaged);
     }
     match version {
-        VERSION => Ok(payload),
         0 => Err(Fault::Damaged),
+        1..=VERSION => Ok((version, payload)),
         newer => Err(Fault::Newer(newer)),
     }
 }
@@ -96,6 +101,7 @@ pub(super) fn checksum(key: &[u8], versioned: &[u8]) -> [u8; 4] {
 pub(super) struct Parts {
     /// What their keys begin with.
     pub(super) prefix: Vec<u8>,
+    version: u8,
     fields: Vec<u8>,
     /// Parts that have come, and how many there should be.
     count: u16,
@@ -107,6 +113,7 @@ impl Parts {
     pub(super) fn new(prefix: Vec<u8>) -> Self {
         Self {
             prefix,
+            version: VERSION,
             fields: Vec::new(),
             count: 0,
             total: 0,
@@ -116,12 +123,15 @@ impl Parts {
 
     /// Takes the next part.
     pub(super) fn add(&mut self, key: &[u8], value: &[u8]) {
-        match open(key, value).map(<[u8]>::split_first) {
-            Ok(Some((&total, piece)))
+        let opened = open(key, value);
+        match opened.map(|(version, payload)| (version, payload.split_first())) {
+            Ok((version, Some((&total, piece))))
                 if key.last().copied().map(u16::from) == Some(self.count)
-                    && (self.count == 0 || u16::from(total) == self.total)
+                    && (self.count == 0
+                        || (u16::from(total), version) == (self.total, self.version))
                     && piece.len() <= PART =>
             {
+                self.version = version;
                 self.total = u16::from(total);
                 self.fields.extend(piece);
             }
@@ -140,7 +150,7 @@ impl Parts {
         let fault = self.fault.or((!whole).then_some(Fault::Damaged));
         let record = match fault {
             Some(fault) => Err(fault),
-            None => read(Fields(&self.fields)).ok_or(Fault::Damaged),
+            None => read(Fields::new(&self.fields, self.version)).ok_or(Fault::Damaged),
         };
         record.map_err(|fault| BadRecord {
             key: self.prefix,

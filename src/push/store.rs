@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::head::Head;
 use super::notification::{DeliveryState, Notification, NotificationId};
 
 /// An account as stored: credentials and what the user or an administrator said about it.
@@ -28,10 +29,22 @@ pub struct Account {
     pub alias: String,
     /// Words by which senders may address groups.
     pub tags: Vec<String>,
+    /// Topics the user's devices get.
+    pub subscriptions: Vec<Subscription>,
     /// Seconds since 1970.
     pub created: u64,
     /// Seconds since 1970 of the last change of this record.
     pub updated: u64,
+}
+
+/// A topic somebody wants.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Subscription {
+    /// Its name.
+    pub topic: String,
+    /// The only device that gets it, or `None` if all of the user's do.
+    pub device: Option<DeviceId>,
 }
 
 /// Number of a device, given once and never used again.
@@ -50,6 +63,9 @@ pub struct Device {
     pub resource: Option<String>,
     /// Seconds since 1970 when it was last available.
     pub last_seen: u64,
+    /// Whether its app is known to take back what a silent push withdraws.
+    #[serde(default)]
+    pub withdraws: bool,
 }
 
 /// How far one device has got with one notification.
@@ -63,6 +79,15 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// Seconds since 1970 when it reached that state.
     pub at: u64,
+    /// When it was queued, sent first and acknowledged: seconds since 1970, 0 if it was not.
+    #[serde(default)]
+    pub queued: u32,
+    /// See `queued`.
+    #[serde(default)]
+    pub sent: u32,
+    /// See `queued`.
+    #[serde(default)]
+    pub acknowledged: u32,
 }
 
 /// One write. Putting replaces; deleting what is not there is no error.
@@ -76,8 +101,10 @@ pub enum Change {
     PutDevice(Device),
     /// Removes a device; its deliveries are removed by changes of their own.
     DeleteDevice(DeviceId),
-    /// Adds a notification's body.
+    /// Adds a notification: its body, and the head that [`Head::of`] makes of it.
     PutNotification(Notification),
+    /// Replaces the head of a notification.
+    PutHead(Head),
     /// Removes a notification's body and all its deliveries.
     DeleteNotification(NotificationId),
     /// Adds or replaces a delivery.
@@ -124,8 +151,8 @@ pub enum Row {
     Account(Account),
     /// A device.
     Device(Device),
-    /// A notification exists; its body stays on disk.
-    Notification(NotificationId),
+    /// A notification; its body stays on disk.
+    Notification(Head),
     /// A delivery.
     Delivery(Delivery),
 }

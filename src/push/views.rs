@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use super::devices::Device;
 use super::gateway::{Conn, Gateway};
-use super::notification::{DeliveryState, Notification};
+use super::notification::{DeliveryState, Notification, NotificationId};
+use super::receipt::Receipt;
 use super::store::StoreError;
 use crate::time::{Basis, Now};
 use crate::xmpp::host::Show;
@@ -23,8 +25,14 @@ pub struct Status {
     pub waiting: usize,
     /// Notifications kept, with their receipts.
     pub notifications: usize,
-    /// Deliveries given up since start because a bound was reached.
+    /// Deliveries given up since start because a bound was reached or a device was forgotten.
     pub dropped: u64,
+    /// Deliveries whose time to live was over before the device came, since start.
+    pub expired: u64,
+    /// Deliveries taken back before the device came, since start.
+    pub withdrawn: u64,
+    /// Notifications that wait for their time.
+    pub scheduled: usize,
     /// Seconds since start.
     pub uptime: u64,
     /// What the time is based on; filled in by whoever has the [`Timekeeper`](crate::time::Timekeeper).
@@ -78,8 +86,18 @@ pub struct SessionView {
 pub struct NotificationView {
     /// The notification itself.
     pub notification: Notification,
-    /// One entry per device it was for.
+    /// Devices it is for; 0 while it is scheduled.
+    pub total: usize,
+    /// How many of them are in each state, in the order of [`DeliveryState::ALL`].
+    pub counts: [usize; DeliveryState::ALL.len()],
+    /// Some of the devices, in the order in which they came to us.
     pub deliveries: Vec<DeliveryView>,
+    /// Whether it waits for its time.
+    pub scheduled: bool,
+    /// Second since 1970 at which it expires, if it has a time to live and a clock to be counted on.
+    pub expires: Option<u64>,
+    /// How it ended for whoever had not got it by then, with the second since 1970.
+    pub over: Option<(DeliveryState, u64)>,
 }
 
 /// How far one device has got.
@@ -91,6 +109,12 @@ pub struct DeliveryView {
     pub state: DeliveryState,
     /// Seconds since 1970 when it was reached.
     pub at: u64,
+    /// Seconds since 1970 when it was kept for the device.
+    pub queued: u64,
+    /// Seconds since 1970 when it was first written to the device's connection; 0 if it was not.
+    pub sent: u64,
+    /// Seconds since 1970 when the device had it; 0 if it has not.
+    pub acknowledged: u64,
 }
 
 impl Gateway {
@@ -113,7 +137,10 @@ impl Gateway {
                 .count(),
             waiting: domain.ledger.waiting(),
             notifications: domain.ledger.len(),
-            dropped: domain.dropped,
+            dropped: domain.tally.dropped,
+            expired: domain.tally.expired,
+            withdrawn: domain.tally.withdrawn,
+            scheduled: domain.ledger.scheduled(),
             uptime: u64::from(now.mono.seconds()),
             clock: Basis::default(),
             trouble: domain.trouble.as_ref().map(ToString::to_string),
@@ -165,9 +192,9 @@ impl Gateway {
             .any(|device| device.is_available())
     }
 
-    /// Open connections, newest first.
+    /// Open connections, newest first, `limit` of them from `skip` on.
     #[must_use]
-    pub fn sessions(&self, limit: usize, now: Now) -> Vec<SessionView> {
+    pub fn sessions(&self, skip: usize, limit: usize, now: Now) -> Vec<SessionView> {
         let mut conns: Vec<&Conn> = self.conns.values().map(Box::as_ref).collect();
         conns.sort_by_key(|conn| std::cmp::Reverse(conn.opened));
         let view = |conn: &Conn| {
@@ -191,39 +218,66 @@ impl Gateway {
                 created: now.wall.seconds().saturating_sub(open_for),
             }
         };
-        conns.into_iter().take(limit).map(view).collect()
+        conns.into_iter().skip(skip).take(limit).map(view).collect()
     }
 
-    /// Notifications, newest first, each with at most `devices` of its deliveries.
+    /// Notifications, newest first, `limit` of them from `skip` on, each with at most `devices` of its
+    /// deliveries.
     ///
     /// # Errors
     /// The store cannot be read.
     pub fn notifications(
         &self,
+        skip: usize,
         limit: usize,
         devices: usize,
     ) -> Result<Vec<NotificationView>, StoreError> {
-        let mut views = Vec::new();
-        for id in self.domain.ledger.newest_first().take(limit) {
-            let Some(notification) = self.domain.store.notification(id)? else {
-                continue;
-            };
-            let receipts = self.domain.ledger.receipts(id).iter().take(devices);
-            let deliveries = receipts.map(|receipt| DeliveryView {
-                device: self
-                    .domain
-                    .devices
-                    .get(receipt.device)
-                    .map_or_else(|| "(forgotten)".to_owned(), |device| device.label()),
-                state: receipt.state,
-                at: receipt.at(),
-            });
-            views.push(NotificationView {
-                notification,
-                deliveries: deliveries.collect(),
-            });
+        let newest = self.domain.ledger.newest_first().skip(skip).take(limit);
+        newest
+            .filter_map(|id| self.notification(id, 0, devices).transpose())
+            .collect()
+    }
+
+    /// A notification with at most `limit` of its deliveries from `skip` on; `None` if it is not kept.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn notification(
+        &self,
+        id: NotificationId,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Option<NotificationView>, StoreError> {
+        let ledger = &self.domain.ledger;
+        let Some(head) = ledger.head(id).filter(|_| ledger.is_durable(id)) else {
+            return Ok(None);
+        };
+        let Some(notification) = self.domain.store.notification(id)? else {
+            return Ok(None);
+        };
+        let receipts = ledger.receipts(id);
+        let shown = receipts.iter().skip(skip).take(limit);
+        Ok(Some(NotificationView {
+            notification,
+            total: receipts.len(),
+            counts: ledger.counts(id),
+            deliveries: shown.map(|receipt| self.delivery(receipt)).collect(),
+            scheduled: head.is_scheduled(),
+            expires: head.expires().map(u64::from),
+            over: head.over.map(|over| (over.state, u64::from(over.at))),
+        }))
+    }
+
+    fn delivery(&self, receipt: &Receipt) -> DeliveryView {
+        let device = self.domain.devices.get(receipt.device);
+        DeliveryView {
+            device: device.map_or_else(|| "(forgotten)".to_owned(), Device::label),
+            state: receipt.state,
+            at: u64::from(receipt.at),
+            queued: u64::from(receipt.queued),
+            sent: u64::from(receipt.sent),
+            acknowledged: u64::from(receipt.acknowledged),
         }
-        Ok(views)
     }
 }
 

@@ -80,6 +80,23 @@ pub trait Host {
     /// The app has confirmed a notification, named by the text of its id.
     fn confirmed(&mut self, id: &str);
 
+    /// The app has shown that it keeps silent pushes from the person, so that it can be told to take a
+    /// notification back.
+    fn takes_back(&mut self);
+
+    /// What the bound device and its user have subscribed to.
+    ///
+    /// # Errors
+    /// `not-authorized` if nobody is bound.
+    fn topics(&self) -> Result<Vec<(String, Scope)>, StanzaError>;
+
+    /// Subscribes and unsubscribes, all or nothing; the outcome comes later.
+    ///
+    /// # Errors
+    /// `not-acceptable` for a name that cannot be one or for too many, `not-allowed` for a device that has
+    /// never been available, `internal-server-error` or `resource-constraint`.
+    fn change_topics(&mut self, changes: &[TopicChange]) -> Result<(), StanzaError>;
+
     /// The client has answered an IQ of ours: with a result (`true`) or an error.
     fn answered(&mut self, id: &str, result: bool);
 
@@ -113,6 +130,26 @@ pub struct AccountChange {
     pub alias: Option<String>,
     /// Words by which senders may address groups.
     pub tags: Option<Vec<String>>,
+}
+
+/// Who has a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All devices of the user.
+    User,
+    /// The device that says so.
+    Device,
+}
+
+/// A topic that is wanted from now on, or no longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicChange {
+    /// Its name.
+    pub topic: String,
+    /// For whom.
+    pub scope: Scope,
+    /// Whether it is wanted.
+    pub wanted: bool,
 }
 
 /// Availability a phone announces (RFC 6121 §4.7.2.1).

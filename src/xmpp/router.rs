@@ -85,6 +85,7 @@ const TABLE: &[&[Route]] = &[
     feature::time::ROUTES,
     feature::confirm::ROUTES,
     feature::labels::ROUTES,
+    feature::topics::ROUTES,
 ];
 
 /// Finds the feature for an IQ request and lets it answer.

@@ -115,6 +115,7 @@ pub(super) fn draft(fields: &Fields) -> Result<Draft, HttpError> {
         title: text("title"),
         message: text("message"),
         uri: fields.trimmed("uri").to_owned(),
+        extras: Box::default(),
     })
 }
 
@@ -129,7 +130,12 @@ fn target(fields: &Fields) -> Result<Target, HttpError> {
         )),
         "2" => Ok(Target::Alias(named(fields, &["alias", "who"])?)),
         // meijieman's form calls it `tags`, and uses the first.
-        "3" => Ok(Target::Tag(named(fields, &["tag", "tags", "who"])?)),
+        "3" => {
+            let tags = named(fields, &["tag", "tags", "who"])?.parse();
+            let wrong =
+                || HttpError::bad("invalid-field", "tag wants a tag, or tags with & | ! ( )");
+            tags.map(Target::Tags).map_err(|_| wrong())
+        }
         _ => Err(HttpError::bad(
             "invalid-field",
             "broadcast wants Y or 0 for everyone, N or 1 for a username, 2 for an alias, 3 for a tag",
@@ -186,9 +192,18 @@ mod tests {
                 "broadcast=2&who=Kitchen",
                 Ok(Target::Alias("Kitchen".into())),
             ),
-            ("broadcast=3&tag=office", Ok(Target::Tag("office".into()))),
-            ("broadcast=3&tags=office", Ok(Target::Tag("office".into()))),
-            ("broadcast=3&who=office", Ok(Target::Tag("office".into()))),
+            (
+                "broadcast=3&tag=office",
+                Ok(Target::Tags("office".parse().unwrap())),
+            ),
+            (
+                "broadcast=3&tags=office",
+                Ok(Target::Tags("office".parse().unwrap())),
+            ),
+            (
+                "broadcast=3&who=office",
+                Ok(Target::Tags("office".parse().unwrap())),
+            ),
             ("broadcast=N", Err("username is missing")),
             ("broadcast=1&username=+", Err("username is missing")),
             ("broadcast=2&username=x", Err("alias is missing")),

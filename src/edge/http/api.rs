@@ -111,6 +111,7 @@ async fn post_notification<D: Desk>(
         title: input.title.unwrap_or_default(),
         message: input.message.unwrap_or_default(),
         uri: input.uri.unwrap_or_default(),
+        extras: Box::default(),
     };
     let accepted = notify(desk, draft, wait).await?;
     let out = AcceptedOut {

@@ -48,7 +48,12 @@ pub(super) async fn notify<D: Desk>(
     }
     match ask(desk, Request::Notify(draft), wait).await? {
         Done::Accepted { id, queued, sent } => Ok(Accepted { id, queued, sent }),
-        Done::Changed => Err(HttpError::new(
+        Done::Scheduled { id } => Ok(Accepted {
+            id,
+            queued: 0,
+            sent: 0,
+        }),
+        _ => Err(HttpError::new(
             500,
             "no-answer",
             "the gateway gave another answer",

@@ -62,6 +62,7 @@ impl From<Refusal> for HttpError {
     fn from(refusal: Refusal) -> Self {
         let (status, code) = match refusal {
             Refusal::Unknown(_) => (404, "unknown-target"),
+            Refusal::NoNotification => (404, "unknown-notification"),
             Refusal::TooLong { .. } => (413, "too-long"),
             Refusal::Invalid { .. } => (400, "invalid-field"),
             Refusal::Taken => (409, "taken"),

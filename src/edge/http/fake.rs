@@ -11,7 +11,7 @@ use smol::io::{self, AsyncRead, AsyncWrite};
 use super::Desk;
 use crate::config::Config;
 use crate::edge::export::{ExportError, Page};
-use crate::push::notification::{DeliveryState, Notification, NotificationId, Target};
+use crate::push::notification::{DeliveryState, Extras, Notification, NotificationId, Target};
 use crate::push::store::StoreError;
 use crate::push::views::{DeliveryView, NotificationView, SessionView, Status, UserView};
 use crate::push::{Answer, Done, Draft, Refusal, Request};
@@ -220,6 +220,9 @@ pub(super) fn notification(
         device: (*device).into(),
         state: *state,
         at: NOW - age + 1,
+        queued: NOW - age,
+        sent: 0,
+        acknowledged: 0,
     };
     NotificationView {
         notification: Notification {
@@ -228,8 +231,15 @@ pub(super) fn notification(
             title: title.into(),
             message: message.into(),
             uri: uri.into(),
+            extras: Extras::default(),
         },
+        total: devices.len(),
+        counts: DeliveryState::ALL
+            .map(|state| devices.iter().filter(|(_, own)| *own == state).count()),
         deliveries: devices.iter().map(delivery).collect(),
+        scheduled: false,
+        expires: None,
+        over: None,
     }
 }
 

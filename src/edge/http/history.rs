@@ -9,7 +9,7 @@ use crate::time::Wall;
 /// What the words of [`DeliveryState::as_str`] mean, for people.
 const LEGEND: &str = "<details class=\"meta\"><summary>What the states mean</summary><p>queued: waits for \
     the device. sent: on its way. acknowledged: the device has it. confirmed: the app has said so. \
-    dropped: given up.</p></details>";
+    dropped: given up. expired: too late. withdrawn: taken back.</p></details>";
 
 /// Notifications, newest first.
 pub(super) fn notification_list(notifications: &[NotificationView], now: Wall) -> String {
@@ -73,7 +73,9 @@ fn whom(target: &Target) -> String {
         Target::Everyone => "everyone".to_owned(),
         Target::User(user) => Name(user).to_string(),
         Target::Alias(alias) => format!("alias {}", Name(alias)),
-        Target::Tag(tag) => format!("tag {}", Name(tag)),
+        Target::Device { user, resource } => format!("{} on {}", Name(user), Name(resource)),
+        Target::Topic(topic) => format!("topic {}", Name(topic)),
+        Target::Tags(tags) => format!("tag {}", Name(&tags.to_string())),
     }
 }
 
@@ -111,6 +113,8 @@ fn counts(deliveries: &[DeliveryView]) -> String {
         DeliveryState::Sent,
         DeliveryState::Queued,
         DeliveryState::Dropped,
+        DeliveryState::Expired,
+        DeliveryState::Withdrawn,
     ];
     let counted = states.into_iter().filter_map(|kind| {
         let count = deliveries

@@ -81,6 +81,7 @@ fn draft(target: Target, title: &str, message: &str, uri: &str) -> Draft {
         title,
         message,
         uri,
+        extras: Box::default(),
     }
 }
 
@@ -879,7 +880,7 @@ fn pushes_arrive_as_they_were_sent() {
         (
             "lines",
             form("/", "broadcast=3&who=office&title=T&message=a%0D%0Ab"),
-            draft(Target::Tag("office".into()), "T", "a\nb", ""),
+            draft(Target::Tags("office".parse().unwrap()), "T", "a\nb", ""),
         ),
         (
             "JSON",
@@ -1256,9 +1257,9 @@ fn hostile_text_stays_text() {
         ..session(evil, "Online")
     }];
     let devices = [(evil, DeliveryState::Sent), (evil, DeliveryState::Dropped)];
-    let tag = format!("tag:{evil}");
+    let alias = format!("alias:{evil}");
     *desk.notifications.borrow_mut() = vec![
-        notification(5, &tag, [evil, evil, evil], &devices),
+        notification(5, &alias, [evil, evil, evil], &devices),
         notification(6, "*", [evil, evil, "javascript:alert(1)"], &devices[..1]),
         notification(7, evil, ["", "", &format!("http://x/{evil}")], &[]),
     ];

@@ -11,8 +11,14 @@ pub const RECEIPT: &str = "androidpn:iq:receipt";
 /// This feature's rows of the table.
 pub const ROUTES: &[Route] = &[
     Route::set(DELIVER_CONFIRM, confirm),
-    Route::set(RECEIPT, confirm),
+    Route::set(RECEIPT, receipt),
 ];
+
+/// Of the forks only this one keeps silent pushes from the person, which is what taking back needs.
+fn receipt(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaError> {
+    context.host.takes_back();
+    confirm(iq, context)
+}
 
 /// The same answer whether the id is known or not: a late confirmation is no fault of the phone.
 fn confirm(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaError> {

@@ -12,3 +12,4 @@ pub mod presence;
 pub mod register;
 pub mod roster;
 pub mod time;
+pub mod topics;

@@ -11,6 +11,9 @@ use crate::xmpp::stanza::{self, name, text_element, xml_text};
 /// This feature's namespace, the same in every client's provider table.
 pub const NS: &str = "androidpn:iq:notification";
 
+/// The end of the element, behind the recipient's own part.
+const END: &[u8] = b"</notification>";
+
 /// What goes into the stanza.
 #[derive(Clone, Copy, Debug)]
 pub struct Content<'a> {
@@ -26,6 +29,20 @@ pub struct Content<'a> {
     pub uri: &'a str,
     /// `yyyy-MM-dd HH:mm:ss`
     pub created: &'a str,
+    /// Picture, or empty.
+    pub image: &'a str,
+    /// 1 (least) to 5, or `None` if it matters as much as most.
+    pub priority: Option<u8>,
+    /// Words shown with it.
+    pub tags: &'a [String],
+    /// Further links: what they say and what they open.
+    pub actions: &'a [(&'a str, &'a str)],
+    /// For the app, not for the person.
+    pub is_silent: bool,
+    /// Sequence id, or empty.
+    pub sequence: &'a str,
+    /// The earlier notification it takes back.
+    pub withdraws: Option<&'a str>,
 }
 
 /// A push without its address: written once, sent to many.
@@ -52,14 +69,27 @@ impl Push {
             ("uuid", content.id),
             ("ticker", content.title),
             ("url", content.uri),
-            ("pushType", "notification"),
+            (
+                "pushType",
+                if content.is_silent {
+                    "payload"
+                } else {
+                    "notification"
+                },
+            ),
             ("createdDate", content.created),
         ] {
             notification.append_child(text_element(field, NS, &xml_text(text)));
         }
+        for child in extras(content) {
+            notification.append_child(child);
+        }
         let mut tail = Vec::new();
         stanza::write(notification, &mut tail);
-        tail.extend_from_slice(b"</iq>");
+        // The recipient's own part goes in before the end.
+        if tail.ends_with(END) {
+            tail.truncate(tail.len() - END.len());
+        }
         Self {
             id: content.id.into(),
             tail: tail.into(),
@@ -67,7 +97,9 @@ impl Push {
     }
 
     /// Appends the push to one recipient. The IQ has the notification's id, so that its answer names it.
-    pub fn write(&self, bound: &Bound, out: &mut Vec<u8>) {
+    ///
+    /// `replaces` is the notification this recipient has of the same series, if any.
+    pub fn write(&self, bound: &Bound, replaces: Option<&str>, out: &mut Vec<u8>) {
         let head = Element::builder("iq", ns::CLIENT)
             .attr(name("type"), "set")
             .attr(name("id"), &*self.id)
@@ -80,5 +112,37 @@ impl Push {
             out.push(b'>');
         }
         out.extend_from_slice(&self.tail);
+        if let Some(id) = replaces {
+            out.extend_from_slice(format!("<replaces>{id}</replaces>").as_bytes());
+        }
+        out.extend_from_slice(END);
+        out.extend_from_slice(b"</iq>");
     }
+}
+
+/// What androidpn did not have, in elements its parsers pass over. They have no children: a client that looks
+/// for known names at any depth must not find one.
+fn extras(content: &Content<'_>) -> Vec<Element> {
+    let mut extras = Vec::new();
+    let text = |field, text: &str| text_element(field, NS, &xml_text(text));
+    if !content.image.is_empty() {
+        extras.push(text("imageUrl", content.image));
+    }
+    if let Some(priority) = content.priority {
+        extras.push(text("priority", &priority.to_string()));
+    }
+    extras.extend(content.tags.iter().map(|tag| text("tag", tag)));
+    for (label, uri) in content.actions {
+        let action = Element::builder("action", NS)
+            .attr(name("label"), &*xml_text(label))
+            .attr(name("uri"), &*xml_text(uri));
+        extras.push(action.build());
+    }
+    if !content.sequence.is_empty() {
+        extras.push(text("sequence", content.sequence));
+    }
+    if let Some(id) = content.withdraws {
+        extras.push(text("withdraws", id));
+    }
+    extras
 }

@@ -12,6 +12,7 @@ mod stage;
 mod template;
 #[cfg(test)]
 mod tests;
+mod wishes;
 mod words;
 mod xml;
 

@@ -1,11 +1,9 @@
 //! Plays a script: one step after the other, each either as written or a failure with its reason.
 
-use lanpush::push::{Answer, AskId, Done, Draft, Refusal, Request};
-
 use super::macros;
 use super::pattern::Pattern;
 use super::phone::Phone;
-use super::script::{self, Act, Disk, Expect, Line, Step, Wish};
+use super::script::{self, Act, Disk, Line, Step};
 use super::sights;
 use super::stage::Stage;
 use super::template::Template;
@@ -49,19 +47,13 @@ impl Stage {
             Step::Speak(name, act) => self.act(name, act),
             Step::Admin(wish, expect) => self.wish(wish, expect),
             Step::Answered(label, expect) => {
-                let (ask, _) = self.draft(label)?;
+                let ask = self.asked(label)?;
                 self.answered(ask, Some(label), expect)
             }
             Step::Sees(sight) => sights::check(self, sight),
             Step::After(time) => self.advance(*time),
-            Step::Clock(second) => {
-                self.set_clock(*second);
-                Ok(())
-            }
-            Step::Tells(second) => {
-                self.tell_time(*second);
-                Ok(())
-            }
+            Step::Clock(second) => self.set_clock(*second),
+            Step::Tells(second) => self.tell_time(*second),
             Step::Stop => self.stop(),
             Step::Start => self.start(),
             Step::Restart => {
@@ -231,115 +223,5 @@ impl Stage {
             inbox.pop_front();
         }
         self.run(name, macros::ENDING, &[("$condition", condition)])
-    }
-
-    fn wish(&mut self, wish: &Wish, expect: &Expect) -> Result<(), String> {
-        let (label, request) = match wish.clone() {
-            Wish::Pushes { times, push } => {
-                return (1..=times).try_for_each(|number| {
-                    let mut push = (*push).clone();
-                    if let Wish::Push {
-                        label: Some(label), ..
-                    } = &mut push
-                    {
-                        label.push_str(&format!("-{number}"));
-                    }
-                    self.wish(&push, expect)
-                });
-            }
-            Wish::AddUser { name, password } => {
-                self.registered.push(name.clone());
-                (None, Request::AddUser { name, password })
-            }
-            Wish::SetPassword { name, password } => (None, Request::SetPassword { name, password }),
-            Wish::RemoveUser { name } => (None, Request::RemoveUser { name }),
-            Wish::Push {
-                label,
-                target,
-                fields,
-            } => {
-                let field = |wanted: &str| {
-                    let found = fields.iter().find(|(key, _)| key == wanted);
-                    found.map_or_else(String::new, |(_, value)| value.clone())
-                };
-                let draft = Draft {
-                    target,
-                    title: field("title"),
-                    message: field("message"),
-                    uri: field("uri"),
-                };
-                (label, Request::Notify(draft))
-            }
-        };
-        let ask = self.ask(request.clone())?;
-        if let (Some(label), Request::Notify(draft)) = (&label, request) {
-            self.remember(label, ask, draft);
-        }
-        self.answered(ask, label.as_deref(), expect)
-    }
-
-    fn remember(&mut self, label: &str, ask: AskId, draft: Draft) {
-        for (key, value) in [
-            ("title", &draft.title),
-            ("message", &draft.message),
-            ("uri", &draft.uri),
-        ] {
-            self.scope.set(format!("{label}.{key}"), value.as_str());
-        }
-        self.drafts.insert(label.to_owned(), (ask, draft));
-    }
-
-    pub(crate) fn draft(&self, label: &str) -> Result<(AskId, Draft), String> {
-        self.drafts
-            .get(label)
-            .cloned()
-            .ok_or_else(|| format!("nothing was pushed as {{{label}}}"))
-    }
-
-    fn answered(&mut self, ask: AskId, label: Option<&str>, expect: &Expect) -> Result<(), String> {
-        let answer = self.answers.get(&ask).cloned();
-        if let (Some(label), Some(Ok(Done::Accepted { id, .. }))) = (label, &answer) {
-            let id = id.to_string();
-            match self.scope.get(label) {
-                Some(known) if known != id => {
-                    return Err(format!("answered with the id {id}, but pushed as {known}"));
-                }
-                _ => self.scope.set(label, id),
-            }
-        }
-        if fulfils(answer.as_ref(), expect) {
-            return Ok(());
-        }
-        let came = match answer {
-            None => "no answer yet".to_owned(),
-            Some(Ok(Done::Changed)) => "done".to_owned(),
-            Some(Ok(Done::Accepted { queued, sent, .. })) => format!("queued {queued} sent {sent}"),
-            Some(Err(refusal)) => format!("refused: {} ({refusal})", reason(&refusal)),
-        };
-        Err(format!("what came: {came}"))
-    }
-}
-
-fn fulfils(answer: Option<&Answer>, expect: &Expect) -> bool {
-    match (answer, expect) {
-        (None, Expect::NotYet) | (Some(Ok(_)), Expect::Done) => true,
-        (Some(Ok(Done::Accepted { queued, sent, .. })), Expect::Counts { queued: q, sent: s }) => {
-            queued == q && sent == s
-        }
-        (Some(Err(refusal)), Expect::Refused(word)) => reason(refusal) == word,
-        _ => false,
-    }
-}
-
-/// The word scripts use for a refusal.
-fn reason(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::Unknown(_) => "unknown",
-        Refusal::TooLong { .. } => "too long",
-        Refusal::Invalid { .. } => "invalid",
-        Refusal::Taken => "taken",
-        Refusal::Full => "disk full",
-        Refusal::Failed => "failed",
-        Refusal::Busy => "busy",
     }
 }

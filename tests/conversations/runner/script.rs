@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lanpush::push::Until;
 use lanpush::push::notification::Target;
 use lanpush::time::parse_calendar;
 
@@ -108,6 +109,28 @@ pub(crate) enum Wish {
     RemoveUser {
         name: String,
     },
+    /// Takes back the push of that label.
+    Withdraw(String),
+    /// Takes back a series.
+    WithdrawSeries {
+        sequence: String,
+        target: Target,
+        sender: String,
+    },
+    /// Subscribes or unsubscribes `user` or `user/resource`.
+    Topic {
+        wanted: bool,
+        who: String,
+        topic: String,
+    },
+    /// Waits for the push of a label; the wait has a label of its own.
+    Wait {
+        label: String,
+        push: String,
+        until: Until,
+    },
+    /// Waits no longer.
+    Forget(String),
 }
 
 /// The answer to a wish.
@@ -119,6 +142,16 @@ pub(crate) enum Expect {
         queued: usize,
         sent: usize,
     },
+    /// The push waits for its time.
+    Scheduled,
+    Withdrawn {
+        spared: usize,
+        told: usize,
+    },
+    Reached {
+        reached: usize,
+        devices: usize,
+    },
     Refused(String),
     NotYet,
 }
@@ -128,6 +161,8 @@ pub(crate) enum Expect {
 pub(crate) enum Sight {
     /// A notification with the state of each of its devices.
     Push(String, Option<Settings>),
+    /// When a device got how far with a notification.
+    Times(String, String, Settings),
     User(String, Option<Settings>),
     Session(String, Option<Settings>),
     Status(Settings),

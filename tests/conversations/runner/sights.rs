@@ -1,7 +1,7 @@
 //! `admin sees …`: the gateway's own account of itself, as the page and the API show it.
 
 use super::script::Sight;
-use super::stage::Stage;
+use super::stage::{BEGIN, Stage};
 use super::words::Settings;
 
 /// Rows asked for; scripts never have as many.
@@ -10,6 +10,7 @@ const ALL: usize = 10_000;
 pub(crate) fn check(stage: &mut Stage, sight: &Sight) -> Result<(), String> {
     match sight {
         Sight::Push(label, states) => push(stage, label, states.as_ref()),
+        Sight::Times(label, device, facts) => times(stage, label, device, facts),
         Sight::User(name, facts) => {
             let users = stage.gateway()?.users(None, 0, ALL);
             let users = users.map_err(|error| error.to_string())?;
@@ -28,7 +29,7 @@ pub(crate) fn check(stage: &mut Stage, sight: &Sight) -> Result<(), String> {
         }
         Sight::Session(jid, facts) => {
             let now = stage.now;
-            let sessions = stage.gateway()?.sessions(ALL, now);
+            let sessions = stage.gateway()?.sessions(0, ALL, now);
             let mut same = sessions
                 .into_iter()
                 .filter(|session| format!("{}/{}", session.user, session.resource) == *jid);
@@ -56,6 +57,9 @@ pub(crate) fn check(stage: &mut Stage, sight: &Sight) -> Result<(), String> {
                 ("waiting", status.waiting.to_string()),
                 ("notifications", status.notifications.to_string()),
                 ("dropped", status.dropped.to_string()),
+                ("expired", status.expired.to_string()),
+                ("withdrawn", status.withdrawn.to_string()),
+                ("scheduled", status.scheduled.to_string()),
                 ("uptime", status.uptime.to_string()),
                 ("clock", clock),
                 ("trouble", yes(status.trouble.is_some())),
@@ -71,7 +75,7 @@ fn push(stage: &mut Stage, label: &str, states: Option<&Settings>) -> Result<(),
         .get(label)
         .ok_or_else(|| format!("nothing has been called {{{label}}} so far"))?
         .to_owned();
-    let notifications = stage.gateway()?.notifications(ALL, ALL);
+    let notifications = stage.gateway()?.notifications(0, ALL, ALL);
     let notifications = notifications.map_err(|error| error.to_string())?;
     let view = notifications
         .into_iter()
@@ -106,6 +110,32 @@ fn push(stage: &mut Stage, label: &str, states: Option<&Settings>) -> Result<(),
             },
         )
     ))
+}
+
+/// When a device got how far, in seconds since the beginning.
+fn times(stage: &mut Stage, label: &str, device: &str, facts: &Settings) -> Result<(), String> {
+    let id = stage.id_of(label)?;
+    let view = stage.gateway()?.notification(id, 0, ALL);
+    let view = view
+        .map_err(|error| error.to_string())?
+        .ok_or("there is no such notification")?;
+    let mut deliveries = view.deliveries.into_iter();
+    let seen = deliveries
+        .find(|delivery| delivery.device == device)
+        .map(|delivery| {
+            let since = |second: u64| match second {
+                0 => "never".to_owned(),
+                second => (second - BEGIN / 1000).to_string(),
+            };
+            facts_of(&[
+                ("state", delivery.state.as_str().to_owned()),
+                ("at", since(delivery.at)),
+                ("queued", since(delivery.queued)),
+                ("sent", since(delivery.sent)),
+                ("acknowledged", since(delivery.acknowledged)),
+            ])
+        });
+    compare(seen, Some(facts))
 }
 
 /// Compares only the facts the script names.

@@ -1,11 +1,19 @@
 //! The lines of phones and of the administrator: from words to [`Act`], [`Wish`], [`Expect`] and [`Sight`].
 
+use lanpush::push::Until;
+
 use super::pattern::Pattern;
 use lanpush::time::parse_calendar;
 
 use super::script::{Act, Expect, Sight, Step, Wish};
 use super::template::Template;
 use super::words::{duration, equations, label, number, words};
+
+/// Fields of a push.
+const FIELDS: [&str; 12] = [
+    "title", "message", "uri", "image", "priority", "tags", "action", "silent", "sequence", "ttl",
+    "at", "sender",
+];
 
 /// What stands behind the name of a phone.
 pub(crate) fn act(text: &str) -> Result<Act, String> {
@@ -107,8 +115,17 @@ pub(crate) fn admin(text: &str) -> Result<Step, String> {
 }
 
 fn wish(text: &str) -> Result<Wish, String> {
-    if let Some(rest) = text.strip_prefix("pushes ") {
-        return push(rest);
+    type Reader = fn(&str) -> Result<Wish, String>;
+    let readers: [(&str, Reader); 4] = [
+        ("pushes ", push),
+        ("withdraws ", withdraw),
+        ("waits ", wait),
+        ("forgets ", |text| Ok(Wish::Forget(label(text)?))),
+    ];
+    for (words, read) in readers {
+        if let Some(rest) = text.strip_prefix(words) {
+            return read(rest);
+        }
     }
     let words = words(text)?;
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -124,7 +141,50 @@ fn wish(text: &str) -> Result<Wish, String> {
         ["removes", "user", name] => Wish::RemoveUser {
             name: name.to_owned(),
         },
+        ["subscribes", who, "to", topic] => topic_of(true, who, topic),
+        ["unsubscribes", who, "from", topic] => topic_of(false, who, topic),
         _ => return Err("not what an administrator does".to_owned()),
+    })
+}
+
+fn topic_of(wanted: bool, who: &str, topic: &str) -> Wish {
+    Wish::Topic {
+        wanted,
+        who: who.to_owned(),
+        topic: topic.to_owned(),
+    }
+}
+
+/// `{NAME}`, or `the sequence S to TARGET` with or without `from SENDER`.
+fn withdraw(text: &str) -> Result<Wish, String> {
+    let Some(rest) = text.strip_prefix("the sequence ") else {
+        return Ok(Wish::Withdraw(label(text)?));
+    };
+    let (sequence, rest) = rest.split_once(" to ").ok_or("to whom?")?;
+    let (target, sender) = rest.split_once(" from ").unwrap_or((rest, ""));
+    Ok(Wish::WithdrawSeries {
+        sequence: sequence.to_owned(),
+        target: target
+            .parse()
+            .map_err(|_| format!("{target:?} is no target"))?,
+        sender: sender.to_owned(),
+    })
+}
+
+/// `{WAIT} for {PUSH} to be confirmed`
+fn wait(text: &str) -> Result<Wish, String> {
+    let want = "want `waits {WAIT} for {PUSH} to be sent, acknowledged or confirmed`";
+    let (name, rest) = text.split_once(" for ").ok_or(want)?;
+    let (push, until) = rest.split_once(" to be ").ok_or(want)?;
+    Ok(Wish::Wait {
+        label: label(name)?,
+        push: label(push)?,
+        until: match until {
+            "sent" => Until::Sent,
+            "acknowledged" => Until::Acknowledged,
+            "confirmed" => Until::Confirmed,
+            _ => return Err(want.to_owned()),
+        },
     })
 }
 
@@ -142,7 +202,7 @@ fn push(text: &str) -> Result<Wish, String> {
     };
     let fields = equations(fields)?;
     for (key, _) in &fields {
-        if !["title", "message", "uri"].contains(&key.as_str()) {
+        if !FIELDS.contains(&key.as_str()) {
             return Err(format!("a push has no field {key:?}"));
         }
     }
@@ -170,6 +230,15 @@ fn expect(text: &str) -> Result<Expect, String> {
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["done"] => Ok(Expect::Done),
         ["no", "answer", "yet"] => Ok(Expect::NotYet),
+        ["scheduled"] => Ok(Expect::Scheduled),
+        ["spared", spared, "told", told] => Ok(Expect::Withdrawn {
+            spared: number(spared)?,
+            told: number(told)?,
+        }),
+        ["reached", reached, "of", devices] => Ok(Expect::Reached {
+            reached: number(reached)?,
+            devices: number(devices)?,
+        }),
         ["queued", queued, "sent", sent] => Ok(Expect::Counts {
             queued: number(queued)?,
             sent: number(sent)?,
@@ -191,6 +260,10 @@ fn sight(text: &str) -> Result<Sight, String> {
         Some(("user", name)) => Ok(Sight::User(name.to_owned(), Some(equations(facts)?))),
         Some(("session", name)) => Ok(Sight::Session(name.to_owned(), Some(equations(facts)?))),
         None if what == "status" => Ok(Sight::Status(equations(facts)?)),
+        Some((push, device)) if device.starts_with("on ") => {
+            let device = device[3..].to_owned();
+            Ok(Sight::Times(label(push)?, device, equations(facts)?))
+        }
         _ => {
             let states = facts
                 .split(", ")

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lanpush::config::{Config, Registration};
 use lanpush::push::gateway::Entropy;
-use lanpush::push::{Action, Answer, AskId, ConnId, Draft, Event, Gateway, Request};
+use lanpush::push::{Action, Answer, AskId, ConnId, Event, Gateway, Request};
 use lanpush::time::{Basis, Hinter, Instant, Now, Timekeeper};
 
 use super::disk::TestDisk;
@@ -18,7 +18,7 @@ use super::template::Scope;
 use super::words::Settings;
 
 /// 2026-01-01T00:00:00Z, when every script begins.
-const BEGIN: u64 = 1_767_225_600_000;
+pub(crate) const BEGIN: u64 = 1_767_225_600_000;
 /// Events after which a server that still has something to do will never come to rest.
 const RESTLESS: usize = 1_000_000;
 /// Ticks at one and the same moment after which the server's deadline is stuck.
@@ -29,7 +29,7 @@ pub(crate) struct Stage {
     pub(crate) scope: Scope,
     pub(crate) disk: TestDisk,
     /// What was asked, by its name in the script.
-    pub(crate) drafts: BTreeMap<String, (AskId, Draft)>,
+    pub(crate) asks: BTreeMap<String, AskId>,
     /// Users that a phone of the script has registered.
     pub(crate) registered: Vec<String>,
     pub(crate) answers: BTreeMap<AskId, Answer>,
@@ -64,7 +64,7 @@ impl Stage {
             phones: BTreeMap::new(),
             scope,
             disk: TestDisk::new(),
-            drafts: BTreeMap::new(),
+            asks: BTreeMap::new(),
             registered: Vec::new(),
             answers: BTreeMap::new(),
             now: Now {
@@ -199,6 +199,12 @@ impl Stage {
         Ok(ask)
     }
 
+    /// Whoever asked does not wait any longer.
+    pub(crate) fn forget(&mut self, ask: AskId) -> Result<(), String> {
+        self.handle(Event::Forgotten { ask })?;
+        self.settle()
+    }
+
     pub(crate) fn phone(&mut self, name: &str) -> Result<&mut Phone, String> {
         self.phones
             .get_mut(name)
@@ -226,22 +232,31 @@ impl Stage {
     }
 
     /// The machine's wall clock jumps, as when a router learns the time.
-    pub(crate) fn set_clock(&mut self, second: u64) {
+    pub(crate) fn set_clock(&mut self, second: u64) -> Result<(), String> {
         self.system = second * 1000;
-        self.read_clock();
+        self.wake()
     }
 
     /// An administrator says what time it is.
-    pub(crate) fn tell_time(&mut self, second: u64) {
+    pub(crate) fn tell_time(&mut self, second: u64) -> Result<(), String> {
         let elapsed = self.now.mono.0;
         self.keeper
             .hint(Hinter::Administrator, second * 1000, elapsed);
-        self.read_clock();
+        self.wake()
     }
 
     /// What the time is based on.
     pub(crate) fn basis(&self) -> Basis {
         self.keeper.basis()
+    }
+
+    /// The edge notices that the clock has been set.
+    fn wake(&mut self) -> Result<(), String> {
+        self.read_clock();
+        if self.gateway.is_some() {
+            self.handle(Event::Tick)?;
+        }
+        self.settle()
     }
 
     fn read_clock(&mut self) {
@@ -383,6 +398,8 @@ fn configure(config: &mut Config, key: &str, value: &str) -> Result<(), String> 
         "api-key" => value.clone_into(&mut config.push.api_key),
         "queue" => config.push.queue = number()?,
         "history" => config.push.history = number()?,
+        "history-days" => config.push.history_days = number()? as u32,
+        "history-bytes" => config.push.history_bytes = number()? as u64,
         "connections" => config.limits.connections = number()?,
         _ => return Err(format!("the server has no setting {key:?}")),
     }

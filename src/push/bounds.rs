@@ -1,0 +1,84 @@
+//! What is given up when there is too much: of a device's queue, and of the history.
+
+use super::domain::Domain;
+use super::notification::{DeliveryState, NotificationId};
+use super::store::{Change, DeviceId};
+use crate::time::Now;
+
+impl Domain {
+    /// Drops the oldest of the lowest priority until the queue is within `push.queue`.
+    pub(super) fn keep_queue_bounded(&mut self, id: DeviceId, now: Now) {
+        while let Some(device) = self.devices.get(id)
+            && device.queue.len() > self.config.push.queue
+            && let Some(victim) = self.least_wanted_of(&device.queue)
+        {
+            log::warn!("queue of {:?} is full, dropped {victim}", device.label());
+            self.drop_delivery(victim, id, now);
+            if let Some(device) = self.devices.get_mut(id) {
+                device.dequeue(victim);
+            }
+        }
+    }
+
+    fn least_wanted_of<'a>(
+        &self,
+        queue: impl IntoIterator<Item = &'a NotificationId>,
+    ) -> Option<NotificationId> {
+        // Most queues have one priority only: the search ends at the first of the lowest there is.
+        let lowest = self.ledger.lowest_waiting();
+        let mut victim = None;
+        for id in queue {
+            let priority = self.ledger.head(*id).map(|head| head.priority);
+            if victim.is_none_or(|(least, _)| priority < least) {
+                victim = Some((priority, *id));
+            }
+            if priority <= Some(lowest) {
+                break;
+            }
+        }
+        victim.map(|(_, id)| id)
+    }
+
+    /// Forgets notifications until the history is within its bounds; `newest` stays.
+    pub(super) fn keep_history_bounded(&mut self, newest: NotificationId, now: Now) {
+        let push = &self.config.push;
+        let (most, bytes) = (push.history.max(1), push.history_bytes);
+        while (self.ledger.len() > most || self.ledger.bytes() > bytes)
+            && let Some(victim) = self.ledger.least_wanted()
+            && victim != newest
+        {
+            self.forget(victim, now);
+        }
+    }
+
+    /// Forgets a notification; who still waits for it does not get it.
+    pub(super) fn forget(&mut self, id: NotificationId, now: Now) {
+        let Some(head) = self.ledger.head(id).copied() else {
+            return;
+        };
+        let waiting = self.ledger.waiting_for(id);
+        if !waiting.is_empty() || head.is_scheduled() {
+            let count = waiting.len();
+            log::warn!("history is full, dropped {id} for {count} devices that wait for it");
+        }
+        self.empty_queues_of(id);
+        for device in waiting {
+            self.tally.dropped += 1;
+            self.advance(id, device, DeliveryState::Dropped, now.wall.seconds());
+        }
+        self.timetable.leave(&head, self.config.push.history_days);
+        self.series.leave(&head);
+        self.ledger.remove(id);
+        self.answer_waits(id);
+        self.receipts.push(Change::DeleteNotification(id));
+    }
+
+    /// Records that a device will not get a notification.
+    pub(super) fn drop_delivery(&mut self, id: NotificationId, device: DeviceId, now: Now) {
+        let at = now.wall.seconds();
+        if let Some(delivery) = self.advance(id, device, DeliveryState::Dropped, at) {
+            self.tally.dropped += 1;
+            self.receipts.push(Change::PutDelivery(delivery));
+        }
+    }
+}
