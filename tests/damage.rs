@@ -21,8 +21,9 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use lanpush::config::Storage;
 use lanpush::edge::data_dir::DataDir;
-use lanpush::edge::repair::{self, Step};
+use lanpush::edge::repair::{self, Repairs, Step};
 use lanpush::edge::storage::{Outcomes, SledStore};
 use lanpush::edge::trial::Trial;
 use lanpush::limits;
@@ -80,7 +81,7 @@ fn open_after(trial: &Trial, path: &Path) -> Outcome {
         Ok(data) => data,
         Err(error) => return Outcome::Refused(error.to_string()),
     };
-    let (store, _outcomes, repairs) = match repair::open(&data, CACHE, trial, 1_700_000_000) {
+    let (store, _outcomes, repairs) = match repair::open(&data, &config(), trial, 1_700_000_000) {
         Ok(opened) => opened,
         Err(error) => return Outcome::Refused(error.to_string()),
     };
@@ -89,14 +90,14 @@ fn open_after(trial: &Trial, path: &Path) -> Outcome {
     store.load(count).unwrap();
     let has = |wanted: fn(&Step) -> bool| repairs.steps.iter().any(wanted);
     if has(|step| matches!(step, Step::Restored(_))) {
-        assert!(repairs.warning.unwrap().contains("restored"));
+        assert!(warned(&repairs, "restored"));
         Outcome::Restored(accounts)
     } else if has(|step| matches!(step, Step::StartedEmpty(_))) {
-        assert!(repairs.warning.unwrap().contains("started empty"));
+        assert!(warned(&repairs, "started empty"));
         assert_eq!(accounts, 0);
         Outcome::Empty
     } else if has(|step| matches!(step, Step::Fewer { .. })) {
-        assert!(repairs.warning.unwrap().contains("lanpush import"));
+        assert!(warned(&repairs, "lanpush import"));
         Outcome::Fewer(accounts)
     } else {
         Outcome::Data(accounts)
@@ -147,6 +148,17 @@ fn fill(store: &mut SledStore, outcomes: &Outcomes) {
     }
 }
 
+fn config() -> Storage {
+    Storage {
+        cache: CACHE,
+        ..Storage::default()
+    }
+}
+
+fn warned(repairs: &Repairs, text: &str) -> bool {
+    repairs.warnings.iter().any(|line| line.contains(text))
+}
+
 /// A directory with [`ACCOUNTS`] accounts and its automatic export: closed in good order, and as it is while
 /// a server that will be killed has it open.
 struct Samples {
@@ -190,6 +202,12 @@ fn copy(from: &Path, to: &Path) {
             fs::copy(entry.path(), to).unwrap();
         }
     }
+}
+
+fn copy_database(data: &Path, name: &str) {
+    let to = data.join(name);
+    fs::create_dir(&to).unwrap();
+    copy(&data.join("db"), &to);
 }
 
 /// Numbers that look random and are the same at every run.
@@ -384,6 +402,27 @@ const CASES: &[Case] = &[
         edit(&data.join("db.restoring/db"), |file, length| {
             file.set_len(length / 2).unwrap()
         });
+    }),
+    case("a copy cut short", Want::All, 1, |data, _| {
+        copy_database(data, "db.new");
+        edit(&data.join("db.new/db"), |file, length| {
+            file.set_len(length / 2).unwrap()
+        });
+    }),
+    case("a copy about to take its place", Want::All, 1, |data, _| {
+        copy_database(data, "db.new");
+        fs::rename(data.join("db"), data.join("db.old")).unwrap();
+    }),
+    case(
+        "a copy that has taken its place",
+        Want::All,
+        1,
+        |data, _| {
+            copy_database(data, "db.old");
+        },
+    ),
+    case("a copied database alone", Want::All, 1, |data, _| {
+        fs::rename(data.join("db"), data.join("db.old")).unwrap();
     }),
     case("log and export gone", Want::Empty, 1, |data, _| {
         fs::remove_file(log(data)).unwrap();
@@ -589,7 +628,7 @@ fn the_server_starts_on_a_damaged_directory_and_says_so() {
     assert!(users.contains("user200"), "{users}");
     let page = page.unwrap();
     assert!(
-        page.contains("The database was damaged") && page.contains("restored from"),
+        page.contains("the database was damaged") && page.contains("restored from"),
         "{page}"
     );
 }

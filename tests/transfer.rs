@@ -201,10 +201,15 @@ struct Server(Child);
 impl Server {
     /// The server and the address of its page.
     fn start(data: &Path) -> (Self, String) {
+        Self::start_with(data, &[])
+    }
+
+    fn start_with(data: &Path, flags: &[&str]) -> (Self, String) {
         let mut child = Command::new(env!("CARGO_BIN_EXE_lanpush"))
             .arg("--data")
             .arg(data)
             .args(["--xmpp", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .args(flags)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -280,6 +285,34 @@ fn a_running_server_gives_everything_and_takes_accounts() {
     drop(server);
     let after = done(&lanpush(&data, &["export", "-"], ""));
     assert_eq!(accounts(&after), accounts(&online));
+}
+
+#[test]
+fn a_relaxed_server_gives_what_it_has_only_in_memory() {
+    let scratch = Scratch::new();
+    let data = scratch.path().join("data");
+    let config = scratch.path().join("lanpush.toml");
+    fs::write(
+        &config,
+        "storage = { durability = \"relaxed\", delay = 3600 }",
+    )
+    .unwrap();
+    let (server, _) = Server::start_with(&data, &["--config", config.to_str().unwrap()]);
+    done(&lanpush(&data, &["import", "-"], DEVICES));
+    done(&lanpush(&data, &["send", "ann", "hello"], ""));
+    let export = done(&lanpush(&data, &["export", "-"], ""));
+    for text in [
+        "{\"account\":{\"name\":\"ann\",\"password\":\"p\\\"w\\u0000\"",
+        // Topics of a user come along, those of a device elsewhere do not.
+        "\"subscriptions\":[{\"topic\":\"doors\",\"device\":null}]",
+        "\"target\":{\"user\":\"ann\"},\"title\":\"\",\"message\":\"hello\"",
+        "\"state\":\"queued\"",
+    ] {
+        assert!(export.contains(text), "{text}: {export}");
+    }
+    drop(server);
+    let after = done(&lanpush(&data, &["export", "-"], ""));
+    assert_eq!(records(&after), records(&export));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use super::data_dir::{DataDir, sync_directory};
 use super::export::{self, ExportError, Scope};
+use super::pending::Extent;
 use super::storage::Rows;
 use crate::limits;
 use crate::push::export::{Counts, Line};
@@ -64,10 +65,11 @@ impl Backups {
             let mut wait = first;
             while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
                 wait = pause;
-                match rows.current().map(|rows| write(&rows, &path, now())) {
-                    Some(Ok(bytes)) => drop(count.fetch_add(bytes, Ordering::Relaxed)),
-                    Some(Err(error)) => log::error!("automatic export: {error}"),
-                    None => log::error!("automatic export: the store is closed"),
+                // Settled notifications are in memory for good, and not wanted here.
+                let rows = rows.complete(Extent::Unsettled).map_err(ExportError::Store);
+                match rows.and_then(|rows| write(&rows, &path, now())) {
+                    Ok(bytes) => drop(count.fetch_add(bytes, Ordering::Relaxed)),
+                    Err(error) => log::error!("automatic export: {error}"),
                 }
             }
         };
@@ -233,7 +235,7 @@ mod tests {
         }
 
         fn write(&self, made: u64) -> u64 {
-            write(&self.store.rows().current().unwrap(), &self.path(), made).unwrap()
+            write(&self.store.rows().written().unwrap(), &self.path(), made).unwrap()
         }
 
         fn text(&self) -> String {

@@ -147,7 +147,8 @@ impl Database {
         })
     }
 
-    fn open_here(path: &Path, cache: u64) -> Result<Self, OpenError> {
+    /// Opens it on this thread, without a deadline.
+    pub(super) fn open_here(path: &Path, cache: u64) -> Result<Self, OpenError> {
         prepare(path)?;
         let rows = sled::Config::new()
             .path(path)
@@ -214,6 +215,12 @@ impl Database {
     ///
     /// After an error the database is of no more use; whether the commit outlives it is open.
     pub(super) fn write(&mut self, commit: Commit) -> Result<(), StoreError> {
+        self.apply(commit)?;
+        self.flush()
+    }
+
+    /// Puts a commit into the log; it is durable after [`flush`](Self::flush).
+    pub(super) fn apply(&mut self, commit: Commit) -> Result<(), StoreError> {
         if commit.is_empty() {
             return Ok(());
         }
@@ -224,7 +231,11 @@ impl Database {
                 None => batch.remove(key),
             }
         }
-        self.rows.apply_batch(batch).map_err(sled_error)?;
+        self.rows.apply_batch(batch).map_err(sled_error)
+    }
+
+    /// Makes the log durable.
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         self.rows.flush().map_err(sled_error)?;
         self.log.sync_data().map_err(io_error)
     }
@@ -267,7 +278,9 @@ fn prepare(path: &Path) -> Result<(), OpenError> {
     };
     lock(&log)?;
     // After a crash the log may be ahead of the disk; the snapshot sled is about to make must not be.
-    Ok(log.sync_all()?)
+    log.sync_all()?;
+    // A child that another thread is starting has a copy of the file, so closing it may not free sled's lock.
+    Ok(log.unlock()?)
 }
 
 /// Waits until nobody holds sled's lock: its threads do for a moment after the database is closed, and sled
@@ -311,7 +324,8 @@ pub(super) fn sled_error(error: sled::Error) -> StoreError {
     }
 }
 
-fn io_error(error: io::Error) -> StoreError {
+/// What an error of the file system's means for the one who asked.
+pub(super) fn io_error(error: io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
         _ => StoreError::Failed(error.to_string()),

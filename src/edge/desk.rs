@@ -26,11 +26,12 @@ impl Desk for Hub {
 
     fn status(&self) -> Status {
         let now = Hub::now(self);
-        Status {
+        let mut status = Status {
             clock: self.clock.basis(),
-            warning: self.warning(),
             ..self.gateway().status(now)
-        }
+        };
+        status.warnings.extend(self.warnings());
+        status
     }
 
     fn hint_time(&self, millis: u64) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, TcpStream};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use async_channel::Sender;
 use smol::future::{Future, yield_now};
@@ -16,12 +17,13 @@ use super::clock::Clock;
 use super::connection::{self, Input};
 use super::export::{self, ExportError, Page};
 use super::peer::{Peer, Sent};
+use super::pending::Extent;
 use super::seldom::Seldom;
 use super::storage::Rows;
 use super::table::Table;
+use super::wear::Wear;
 use crate::config::Config;
 use crate::limits::{ACTIONS_PER_TURN, BYTES_PER_TURN, READ_BUFFER, SCRATCH};
-use crate::push::store::StoreError;
 use crate::push::{Action, Answer, AskId, ConnId, Event, Gateway, Refusal, Request};
 use crate::time::{Instant, Now};
 
@@ -32,6 +34,8 @@ pub(super) struct Hub {
     gateway: RefCell<Gateway>,
     config: RefCell<Rc<Config>>,
     pub(super) clock: Clock,
+    /// What the store has written.
+    wear: Arc<Wear>,
     executor: Weak<LocalExecutor<'static>>,
     peers: RefCell<Table>,
     held: Held,
@@ -48,7 +52,7 @@ pub(super) struct Hub {
     /// Rung when a connection or a request has ended.
     ended: Bell,
     /// What has happened to the data, as [`super::repair`] tells it.
-    warning: RefCell<Option<String>>,
+    warnings: RefCell<Vec<String>>,
     /// What the store holds, for exports.
     rows: Rows,
 }
@@ -59,12 +63,14 @@ impl Hub {
         rows: Rows,
         config: Rc<Config>,
         clock: Clock,
+        wear: Arc<Wear>,
         executor: &Rc<LocalExecutor<'static>>,
     ) -> Rc<Self> {
         Rc::new(Self {
             gateway: RefCell::new(gateway),
             config: RefCell::new(config),
             clock,
+            wear,
             executor: Rc::downgrade(executor),
             peers: RefCell::default(),
             held: Held::default(),
@@ -77,26 +83,31 @@ impl Hub {
             armed: Cell::new(None),
             rearm: Bell::default(),
             ended: Bell::default(),
-            warning: RefCell::default(),
+            warnings: RefCell::default(),
             rows,
         })
     }
 
     /// The piece of an export that begins with the row `from`.
     pub(super) fn export_page(&self, from: &[u8]) -> Result<Page, ExportError> {
-        let closed = || StoreError::Failed("the database is closed after an error".into());
-        let rows = self.rows.current().ok_or_else(closed);
+        // The first piece has everything written; the others are of the same rows, or newer ones.
+        let rows = match from {
+            [] => self.rows.complete(Extent::Everything),
+            _ => self.rows.written(),
+        };
         export::page(&rows.map_err(ExportError::Store)?, from)
     }
 
-    /// From here on the status shows this warning.
-    pub(super) fn warn(&self, warning: Option<String>) {
-        self.warning.replace(warning);
+    /// From here on the status shows these warnings.
+    pub(super) fn warn(&self, warnings: Vec<String>) {
+        self.warnings.replace(warnings);
     }
 
-    /// What a person has to know about the data.
-    pub(super) fn warning(&self) -> Option<String> {
-        self.warning.borrow().clone()
+    /// What a person has to know about the data and the disk.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.warnings.borrow().clone();
+        warnings.extend(self.wear.view().warning());
+        warnings
     }
 
     /// Runs a task until the server stops.

@@ -8,7 +8,7 @@
 //! | `listener`, `phones`, `web`, `admin` | accepting, and who stands behind which door |
 //! | `refusal`, `seats`, `descriptors` | how many fit in, and what the others hear |
 //! | `http/`, `desk` | the page and the API, and what they see of the hub |
-//! | `data_dir`, `storage`, `storage_thread`, `database` | the disk |
+//! | `data_dir`, `storage`, `storage_thread`, `pending`, `layer`, `database`, `compaction`, `wear` | the disk |
 //! | `repair`, `repairs`, `trial`, `backup` | what happens when its files are damaged, and what is kept for that case |
 //! | `export`, `import`, `offline` | everything in one file |
 //! | `timer`, `clock`, `clock_set`, `entropy`, `signals`, `bell` | time, randomness, signals, waking tasks |
@@ -20,6 +20,7 @@ pub mod backup;
 mod bell;
 mod clock;
 mod clock_set;
+mod compaction;
 mod connection;
 pub mod data_dir;
 mod database;
@@ -32,10 +33,12 @@ pub mod http;
 mod hub;
 pub mod import;
 mod lan;
+mod layer;
 mod listener;
 pub mod logging;
 pub mod offline;
 mod peer;
+mod pending;
 mod phones;
 mod refusal;
 pub mod repair;
@@ -50,6 +53,7 @@ mod summary;
 mod table;
 mod timer;
 pub mod trial;
+pub mod wear;
 mod web;
 
 pub use error::RunError;

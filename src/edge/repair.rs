@@ -6,6 +6,9 @@
 //! 3. If that fails too, or the log is gone, the directory is set aside as `db.bad.N`, and the last automatic
 //!    export takes its place. Without one the server starts empty.
 //!
+//! In front of all that a compaction that was interrupted is brought to its end: until then the database may
+//! have another name.
+//!
 //! Each step is logged. From the third on it is also written to `repairs.txt` in the data directory, which is
 //! shown as a warning at every start until somebody removes the file. What is no damage (a full disk, missing
 //! rights, files in use, a later version) repairs nothing and fails the start.
@@ -15,6 +18,7 @@ use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::backup;
+use super::compaction;
 use super::data_dir::{DataDir, sync_directory};
 use super::database::{Database, OpenError, files};
 use super::import;
@@ -22,6 +26,7 @@ use super::repairs;
 pub use super::repairs::{Repairs, Step};
 use super::storage::{Outcomes, SledStore};
 use super::trial::{Trial, Verdict};
+use crate::config::Storage;
 use crate::limits;
 use crate::push::store::StoreError;
 
@@ -36,18 +41,18 @@ pub fn repair(data: &DataDir, cache: u64, trial: &Trial, now: u64) -> Result<Rep
         now,
         steps: Vec::new(),
     };
+    // Before it is done there may be no database where it belongs.
+    compaction::finish(&data.database())?;
     ladder.climb(trial)?;
     let fewer = ladder
         .steps
         .iter()
         .find(|step| matches!(step, Step::Fewer { .. }));
-    let texts = repairs::warning(data.path())
-        .into_iter()
-        .chain(fewer.map(ToString::to_string));
-    let warning = texts.reduce(|all, text| all + "\n" + &text);
+    let mut warnings = repairs::warnings(data.path());
+    warnings.extend(fewer.map(ToString::to_string));
     Ok(Repairs {
         steps: ladder.steps,
-        warning,
+        warnings,
     })
 }
 
@@ -58,19 +63,19 @@ pub fn repair(data: &DataDir, cache: u64, trial: &Trial, now: u64) -> Result<Rep
 /// As [`repair`].
 pub fn open(
     data: &DataDir,
-    cache: u64,
+    config: &Storage,
     trial: &Trial,
     now: u64,
 ) -> Result<(SledStore, Outcomes, Repairs), OpenError> {
-    let mut repairs = repair(data, cache, trial, now)?;
-    let opened = match SledStore::open(data, cache) {
+    let mut repairs = repair(data, config.cache, trial, now)?;
+    let opened = match SledStore::open_with(data, config) {
         Err(error) if error.is_damage() => {
             log::warn!("store: {error}");
             let mut steps = std::mem::take(&mut repairs.steps);
-            repairs = repair(data, cache, trial, now)?;
+            repairs = repair(data, config.cache, trial, now)?;
             steps.append(&mut repairs.steps);
             repairs.steps = steps;
-            SledStore::open(data, cache)
+            SledStore::open_with(data, config)
         }
         opened => opened,
     };

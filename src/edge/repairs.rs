@@ -78,15 +78,21 @@ impl fmt::Display for Step {
 pub struct Repairs {
     /// At this start, in their order.
     pub steps: Vec<Step>,
-    /// What a person has to know, of this start or of an earlier one: the contents of `repairs.txt`.
-    pub warning: Option<String>,
+    /// What a person has to know, of this start or of an earlier one: the lines of `repairs.txt`.
+    pub warnings: Vec<String>,
 }
 
-/// What stands in `repairs.txt`.
-pub(super) fn warning(data: &Path) -> Option<String> {
-    let text = fs::read_to_string(file(data)).ok()?;
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+/// What stands in `repairs.txt`, and in front of it how to be rid of it; nothing if nothing stands there.
+pub(super) fn warnings(data: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file(data)).unwrap_or_default();
+    let steps = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut warnings: Vec<String> = steps.map(str::to_owned).collect();
+    if !warnings.is_empty() {
+        let first = "the database was damaged, and this has been done about it; remove repairs.txt from the \
+                     data directory to end this warning";
+        warnings.insert(0, first.to_owned());
+    }
+    warnings
 }
 
 /// Adds a step to `repairs.txt`; `now` is in seconds since 1970.

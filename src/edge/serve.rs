@@ -49,17 +49,25 @@ pub fn run(serve: Serve) -> Result<(), RunError> {
     let trial = Trial::of_this_program();
     let wall = clock.now().wall.seconds();
     let (store, outcomes, repairs) =
-        repair::open(&data, storage.cache, &trial, wall).map_err(RunError::Database)?;
+        repair::open(&data, storage, &trial, wall).map_err(RunError::Database)?;
     let rows = store.rows();
     let backups =
         Backups::start(&data, rows.clone(), storage.export_hours).map_err(RunError::System)?;
+    let wear = store.wear();
     let config = Rc::clone(&serve.config);
     let gateway = Gateway::new(config, Box::new(store), entropy, clock.now());
     let gateway = gateway.map_err(RunError::Store)?;
 
     let executor = Rc::new(LocalExecutor::new());
-    let hub = Hub::new(gateway, rows, Rc::clone(&serve.config), clock, &executor);
-    hub.warn(repairs.warning);
+    let hub = Hub::new(
+        gateway,
+        rows,
+        Rc::clone(&serve.config),
+        clock,
+        wear,
+        &executor,
+    );
+    hub.warn(repairs.warnings);
     let ended = smol::block_on(executor.run(serve_until_stopped(
         &hub, &executor, serve, ports, outcomes, shares,
     )));

@@ -193,12 +193,8 @@ fn troubles(status: &Status, now: Wall) -> String {
             Text(trouble)
         );
     }
-    if let Some(warning) = &status.warning {
-        boxes += &format!(
-            "<div role=\"alert\"><p>The database was damaged. Remove repairs.txt from the data directory \
-             to end this warning.</p><pre>{}</pre></div>",
-            Text(warning)
-        );
+    for warning in &status.warnings {
+        boxes += &format!("<p role=\"alert\">{}.</p>", Text(warning));
     }
     if !now.trusted {
         boxes += "<p role=\"alert\">The clock of this machine is not set: times here are wrong, \

@@ -1264,7 +1264,7 @@ fn hostile_text_stays_text() {
         notification(7, evil, ["", "", &format!("http://x/{evil}")], &[]),
     ];
     desk.status.borrow_mut().trouble = Some(evil.into());
-    desk.status.borrow_mut().warning = Some(evil.into());
+    desk.status.borrow_mut().warnings = vec![evil.into()];
     let query = "who=%22%3E%3Cscript%3E&to=%22%3E%3Cscript%3E&title=%22%3E%3Cscript%3E\
         &message=%3C/textarea%3E%3Cscript%3E&uri=%22%3E%3Cscript%3E";
     let pages = [
