@@ -7,8 +7,10 @@ mod help;
 mod password;
 mod send;
 mod settings;
+mod topic;
 mod transfer;
 mod user;
+mod wait;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -60,7 +62,9 @@ fn perform(Arguments { command, options }: Arguments) -> Result<(), Failure> {
             transfer::import(&effective(&options)?, &file, replace)
         }
         Command::User(action) => user::perform(&Admin::of(&effective(&options)?), action),
+        Command::Topic(action) => topic::perform(&Admin::of(&effective(&options)?), action),
         Command::Send(draft) => send::perform(&Admin::of(&effective(&options)?), draft),
+        Command::Withdraw { id } => send::withdraw(&Admin::of(&effective(&options)?), &id),
     }
 }
 

@@ -6,9 +6,10 @@ use super::export::{ExportError, Page};
 use super::http::Desk;
 use super::hub::Hub;
 use crate::config::Config;
+use crate::push::notification::NotificationId;
 use crate::push::store::StoreError;
 use crate::push::views::{NotificationView, SessionView, Status, UserView};
-use crate::push::{Answer, Request};
+use crate::push::{Answer, Request, TopicOf};
 use crate::time::{Hinter, Now};
 
 impl Desk for Hub {
@@ -61,5 +62,22 @@ impl Desk for Hub {
 
     fn export(&self, from: &[u8]) -> Result<Page, ExportError> {
         self.export_page(from)
+    }
+
+    fn notification(
+        &self,
+        id: NotificationId,
+        skip: usize,
+        devices: usize,
+    ) -> Result<Option<NotificationView>, StoreError> {
+        self.gateway().notification(id, skip, devices)
+    }
+
+    fn topics(&self, user: &str) -> Option<Vec<TopicOf>> {
+        self.gateway().topics_of(user)
+    }
+
+    fn seat_to_wait(&self) -> Option<impl Sized> {
+        Hub::seat_to_wait(self)
     }
 }
