@@ -169,12 +169,6 @@ fn command(words: &[&str], sending: Sending, replace: bool) -> Result<Command, F
         ["check"] => Ok(Command::Check),
         ["help", ..] => Ok(Command::Help),
         ["user", rest @ ..] => action(rest).map(Command::User),
-        ["topic", rest @ ..] => topic_action(rest).map(Command::Topic),
-        ["withdraw", id] if !id.is_empty() => Ok(Command::Withdraw {
-            id: (*id).to_owned(),
-        }),
-        ["withdraw", ..] => Err(bad("lanpush withdraw wants the ID that send has printed")),
-        ["send", to, message] => sending.draft(to, message).map(Command::Send),
         ["export", file] if !file.is_empty() => Ok(Command::Export(PathBuf::from(file))),
         ["import", file] if !file.is_empty() => Ok(Command::Import {
             file: PathBuf::from(file),
@@ -184,6 +178,12 @@ fn command(words: &[&str], sending: Sending, replace: bool) -> Result<Command, F
             "lanpush {verb} wants one FILE, or - for standard {}",
             if *verb == "export" { "output" } else { "input" }
         ))),
+        ["topic", rest @ ..] => topic_action(rest).map(Command::Topic),
+        ["withdraw", id] if !id.is_empty() => Ok(Command::Withdraw {
+            id: (*id).to_owned(),
+        }),
+        ["withdraw", ..] => Err(bad("lanpush withdraw wants the ID that send has printed")),
+        ["send", to, message] => sending.draft(to, message).map(Command::Send),
         ["send"] | ["send", _] => Err(bad("lanpush send wants TO and MESSAGE")),
         ["send", ..] => Err(bad(
             "lanpush send wants one TO and one MESSAGE; put * and a message of several words in quotes",
@@ -285,16 +285,16 @@ mod tests {
         }
     }
 
+    fn import(file: &str, replace: bool) -> Command {
+        let file = file.into();
+        Command::Import { file, replace }
+    }
+
     fn waits(seconds: u32, until: &'static str) -> Command {
         Command::Send(Draft {
             wait: Some(Patience { seconds, until }),
             ..draft("sam", "hi")
         })
-    }
-
-    fn import(file: &str, replace: bool) -> Command {
-        let file = file.into();
-        Command::Import { file, replace }
     }
 
     fn add(name: &str, password: Option<&str>) -> Command {

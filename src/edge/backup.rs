@@ -17,6 +17,7 @@ use super::data_dir::{DataDir, sync_directory};
 use super::export::{self, ExportError, Scope};
 use super::pending::Extent;
 use super::storage::Rows;
+use super::wear::Wear;
 use crate::limits;
 use crate::push::export::{Counts, Line};
 
@@ -35,18 +36,19 @@ pub struct Backups {
 }
 
 impl Backups {
-    /// Starts it; `hours` between two exports, 0 for never.
+    /// Starts it; `hours` between two exports, 0 for never. What it writes is added to `wear`.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(data: &DataDir, rows: Rows, hours: u32) -> io::Result<Self> {
+    pub fn start(data: &DataDir, rows: Rows, wear: Arc<Wear>, hours: u32) -> io::Result<Self> {
         let pause = Duration::from_secs(u64::from(hours) * 3600);
-        Self::start_with(data, rows, limits::BACKUP_FIRST.min(pause), pause)
+        Self::start_with(data, rows, wear, limits::BACKUP_FIRST.min(pause), pause)
     }
 
     fn start_with(
         data: &DataDir,
         rows: Rows,
+        wear: Arc<Wear>,
         first: Duration,
         pause: Duration,
     ) -> io::Result<Self> {
@@ -68,7 +70,10 @@ impl Backups {
                 // Settled notifications are in memory for good, and not wanted here.
                 let rows = rows.complete(Extent::Unsettled).map_err(ExportError::Store);
                 match rows.and_then(|rows| write(&rows, &path, now())) {
-                    Ok(bytes) => drop(count.fetch_add(bytes, Ordering::Relaxed)),
+                    Ok(bytes) => {
+                        wear.wrote(bytes);
+                        count.fetch_add(bytes, Ordering::Relaxed);
+                    }
                     Err(error) => log::error!("automatic export: {error}"),
                 }
             }
@@ -346,7 +351,14 @@ mod tests {
         let mut disk = Disk::new();
         disk.put(vec![account("ann")]);
         let pause = Duration::from_millis(5);
-        let backups = Backups::start_with(&disk.data, disk.store.rows(), pause, pause).unwrap();
+        let backups = Backups::start_with(
+            &disk.data,
+            disk.store.rows(),
+            disk.store.wear(),
+            pause,
+            pause,
+        )
+        .unwrap();
         let end = Instant::now() + Duration::from_secs(20);
         while backups.written() == 0 {
             assert!(Instant::now() < end, "nothing is written");
@@ -356,7 +368,7 @@ mod tests {
         drop(backups);
         assert!(thread.upgrade().is_none());
         assert_eq!(counts_of(&disk.path()).unwrap().accounts, 1);
-        let never = Backups::start(&disk.data, disk.store.rows(), 0).unwrap();
+        let never = Backups::start(&disk.data, disk.store.rows(), disk.store.wear(), 0).unwrap();
         assert!(never.thread.is_none());
     }
 }

@@ -271,6 +271,16 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_of_the_lock_file_keeps_no_lock() {
+        let scratch = Scratch::new();
+        let first = DataDir::open(scratch.path()).unwrap();
+        let copy = first.marker.try_clone().unwrap();
+        drop(first);
+        DataDir::open(scratch.path()).unwrap();
+        drop(copy);
+    }
+
+    #[test]
     fn a_start_cut_short_is_taken_up() {
         let scratch = Scratch::new();
         File::create(scratch.path().join(MARKER)).unwrap();

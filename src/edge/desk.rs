@@ -60,6 +60,10 @@ impl Desk for Hub {
         self.gateway().notifications(0, limit, devices)
     }
 
+    fn export(&self, from: &[u8]) -> Result<Page, ExportError> {
+        self.export_page(from)
+    }
+
     fn notification(
         &self,
         id: NotificationId,
@@ -75,9 +79,5 @@ impl Desk for Hub {
 
     fn seat_to_wait(&self) -> Option<impl Sized> {
         Hub::seat_to_wait(self)
-    }
-
-    fn export(&self, from: &[u8]) -> Result<Page, ExportError> {
-        self.export_page(from)
     }
 }

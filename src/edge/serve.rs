@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use smol::future::{or, yield_now};
 use smol::{Async, LocalExecutor, Task, Timer};
@@ -51,9 +52,9 @@ pub fn run(serve: Serve) -> Result<(), RunError> {
     let (store, outcomes, repairs) =
         repair::open(&data, storage, &trial, wall).map_err(RunError::Database)?;
     let rows = store.rows();
-    let backups =
-        Backups::start(&data, rows.clone(), storage.export_hours).map_err(RunError::System)?;
     let wear = store.wear();
+    let backups = Backups::start(&data, rows.clone(), Arc::clone(&wear), storage.export_hours);
+    let backups = backups.map_err(RunError::System)?;
     let config = Rc::clone(&serve.config);
     let gateway = Gateway::new(config, Box::new(store), entropy, clock.now());
     let gateway = gateway.map_err(RunError::Store)?;

@@ -116,6 +116,12 @@ pub trait Desk {
         devices: usize,
     ) -> Result<Vec<NotificationView>, StoreError>;
 
+    /// The piece of an export that begins with the row `from`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn export(&self, from: &[u8]) -> Result<Page, ExportError>;
+
     /// As [`push::Gateway::notification`].
     ///
     /// # Errors
@@ -133,12 +139,6 @@ pub trait Desk {
     /// A place for a request that waits for a notification, given back when dropped; `None` when
     /// [`crate::limits::HTTP_WAITS`] are taken.
     fn seat_to_wait(&self) -> Option<impl Sized>;
-
-    /// The piece of an export that begins with the row `from`.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    fn export(&self, from: &[u8]) -> Result<Page, ExportError>;
 }
 
 /// Answers the one request of a connection, and closes it.
