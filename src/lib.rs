@@ -30,7 +30,7 @@
 //! # How a push flows
 //! ```text
 //! POST /api/v1/notifications, /notification.do, /, lanpush send
-//!   -> edge/http/ -> Event::Ask -> push/delivery.rs: resolve the target, enter the ledger, submit
+//!   -> edge/http/ -> Event::Ask -> push/accept.rs: resolve the target, enter the ledger, submit
 //!   -> edge/storage.rs: one batch, flush, sync_data -> Event::Stored
 //!   -> Action::Answer to the sender; Action::Send to every available device, a ping behind it
 //! phone answers the ping, or confirms -> push/delivery.rs: settled, never sent again

@@ -20,7 +20,7 @@ use super::store::{Change, Device, DeviceId, Store, StoreError, Urgency};
 use super::timetable::Timetable;
 use super::waiting::Waits;
 use crate::config::{Config, Registration};
-use crate::time::{Instant, Now};
+use crate::time::{Hinter, Instant, Now};
 use crate::xmpp::error::{StanzaError, StreamError};
 use crate::xmpp::feature::notification::Push;
 
@@ -35,6 +35,10 @@ pub enum Effect {
     Pump(DeviceId),
     /// Tell a connection what became of the request that waited for the disk.
     Finish(ConnId, Result<(), StanzaError>),
+    /// Ask a phone for the time.
+    AskTime(ConnId),
+    /// Pass on what time somebody says it is, in milliseconds since 1970.
+    Hint(Hinter, u64),
     /// Tell a sender.
     Answer(AskId, Answer),
 }

@@ -6,10 +6,12 @@
 pub mod accept;
 pub mod accounts;
 pub mod bounds;
+pub mod clock_hints;
 pub mod commits;
 pub mod delivery;
 pub mod devices;
 pub mod domain;
+mod entries;
 pub mod event;
 pub mod expiry;
 mod fields;

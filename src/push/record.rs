@@ -20,6 +20,7 @@
 
 use sha1::{Digest, Sha1};
 
+use super::entries;
 use super::fields::{self, Fields};
 use super::head::Head;
 use super::notification::{Notification, NotificationId};
@@ -29,7 +30,8 @@ use super::row::{
 use super::store::{Account, Change, Delivery, DeviceId, Row};
 use crate::limits;
 
-pub use super::fields::{Entry, Unstorable};
+pub use super::entries::Entry;
+pub use super::fields::Unstorable;
 pub use super::row::{BadRecord, Fault, VERSION};
 
 /// First key [`Loader`] has no use for: bodies lie behind it.
@@ -95,7 +97,7 @@ pub fn writes(change: &Change, into: &mut Vec<Write>) -> Result<(), Unstorable> 
         }
         Change::PutDelivery(delivery) => into.push(Write::Merge {
             key: deliveries_key(delivery),
-            entry: fields::of_delivery(delivery),
+            entry: entries::of_delivery(delivery),
         }),
     }
     Ok(())
@@ -105,10 +107,11 @@ pub fn writes(change: &Change, into: &mut Vec<Write>) -> Result<(), Unstorable> 
 #[must_use]
 pub fn merged(key: &[u8], old: Option<&[u8]>, entry: Entry) -> Vec<u8> {
     let old = old.and_then(|old| open(key, old).ok());
-    let old = old.and_then(|(version, payload)| fields::entries(payload, version));
+    let old = old.and_then(|(version, payload)| entries::entries(payload, version));
     let mut entries = old.unwrap_or_default();
-    match entries.binary_search_by_key(&fields::device_of(entry), |entry| fields::device_of(*entry))
-    {
+    match entries.binary_search_by_key(&entries::device_of(entry), |entry| {
+        entries::device_of(*entry)
+    }) {
         Ok(at) => entries.splice(at..=at, [entry]),
         Err(at) => entries.splice(at..at, [entry]),
     };
@@ -220,7 +223,7 @@ fn notification_key(kind: u8, id: NotificationId) -> Vec<u8> {
 
 fn deliveries_key(delivery: &Delivery) -> Vec<u8> {
     let mut key = notification_key(DELIVERIES, delivery.notification);
-    key.extend(fields::block_of(delivery.device).to_be_bytes());
+    key.extend(entries::block_of(delivery.device).to_be_bytes());
     key
 }
 
@@ -274,7 +277,7 @@ fn single_row(key: &[u8], value: &[u8]) -> Result<Row, Fault> {
 /// Hands out the deliveries of a row, or none of them.
 fn deliveries(key: &[u8], value: &[u8], visit: &mut dyn FnMut(Delivery)) -> Result<(), Fault> {
     let (version, payload) = open(key, value)?;
-    let entries = fields::entries(payload, version).ok_or(Fault::Damaged)?;
+    let entries = entries::entries(payload, version).ok_or(Fault::Damaged)?;
     let [DELIVERIES, rest @ ..] = key else {
         return Err(Fault::Damaged);
     };
@@ -282,7 +285,7 @@ fn deliveries(key: &[u8], value: &[u8], visit: &mut dyn FnMut(Delivery)) -> Resu
     let id = id.try_into().map_err(|_| Fault::Damaged)?;
     let id = NotificationId(u128::from_be_bytes(id));
     let block = u32::from_be_bytes(*block);
-    let read = |entry: &Entry| fields::delivery(id, block, *entry).ok_or(Fault::Damaged);
+    let read = |entry: &Entry| entries::delivery(id, block, *entry).ok_or(Fault::Damaged);
     let deliveries: Vec<_> = entries.iter().map(read).collect::<Result<_, _>>()?;
     deliveries.into_iter().for_each(visit);
     Ok(())

@@ -9,7 +9,7 @@ use super::gateway::{Conn, Gateway};
 use super::notification::{DeliveryState, Notification, NotificationId};
 use super::receipt::Receipt;
 use super::store::StoreError;
-use crate::time::Now;
+use crate::time::{Basis, Now};
 use crate::xmpp::host::Show;
 
 /// Figures of the whole gateway.
@@ -37,6 +37,8 @@ pub struct Status {
     pub scheduled: usize,
     /// Seconds since start.
     pub uptime: u64,
+    /// What the time is based on; filled in by whoever has the [`Timekeeper`](crate::time::Timekeeper).
+    pub clock: Basis,
     /// What keeps new pushes from being accepted, in words, or `None`.
     pub trouble: Option<String>,
 }
@@ -150,6 +152,7 @@ impl Gateway {
             withdrawn: domain.tally.withdrawn,
             scheduled: domain.ledger.scheduled(),
             uptime: u64::from(now.mono.seconds()),
+            clock: Basis::default(),
             trouble: domain.trouble.as_ref().map(ToString::to_string),
         }
     }

@@ -15,7 +15,7 @@
 //! | `PUT users/NAME/topics/TOPIC?resource=` | | `{"topic","resource"}` |
 //! | `DELETE users/NAME/topics/TOPIC?resource=` | | `{"topic","resource"}` |
 //! | `GET sessions?limit=` | | `{"sessions":[…]}`, newest first |
-//! | `GET status` | | figures |
+//! | `GET status` | | figures; `clock` is `system`, `hints` or `none` |
 //!
 //! `wait` is in seconds, at most [`limits::HTTP_WAIT`]; `for` is `sent`, `acknowledged` (if left out) or
 //! `confirmed`. `resource` names one device, and without it all of the user's are meant. Times are seconds
@@ -267,6 +267,7 @@ struct StatusOut {
     expired: u64,
     withdrawn: u64,
     uptime: u64,
+    clock: &'static str,
     trouble: Option<String>,
 }
 
@@ -285,6 +286,7 @@ impl From<Status> for StatusOut {
             expired: status.expired,
             withdrawn: status.withdrawn,
             uptime: status.uptime,
+            clock: status.clock.as_str(),
             trouble: status.trouble,
         }
     }

@@ -36,6 +36,8 @@ pub(super) struct FakeDesk {
     pub(super) users: RefCell<Vec<UserView>>,
     pub(super) sessions: RefCell<Vec<SessionView>>,
     pub(super) notifications: RefCell<Vec<NotificationView>>,
+    /// What time it was last told.
+    pub(super) told: Cell<Option<u64>>,
 }
 
 impl FakeDesk {
@@ -51,6 +53,7 @@ impl FakeDesk {
             users: RefCell::new(vec![user("sam", true), user("mia", false)]),
             sessions: RefCell::default(),
             notifications: RefCell::default(),
+            told: Cell::default(),
         }
     }
 
@@ -140,6 +143,10 @@ impl Desk for FakeDesk {
                 trusted: true,
             },
         }
+    }
+
+    fn hint_time(&self, millis: u64) {
+        self.told.set(Some(millis));
     }
 
     fn status(&self) -> Status {

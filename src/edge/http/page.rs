@@ -9,7 +9,7 @@ use super::response::Response;
 use super::send_form::{SendForm, send_form};
 use crate::limits;
 use crate::push::views::{NotificationView, SessionView, Status, UserView};
-use crate::time::Wall;
+use crate::time::{Basis, Wall};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -192,8 +192,11 @@ fn troubles(status: &Status, now: Wall) -> String {
         );
     }
     if !now.trusted {
-        boxes +=
-            "<p role=\"alert\">The clock of this machine is not set; times here are wrong.</p>";
+        boxes += "<p role=\"alert\">The clock of this machine is not set: times here are wrong, \
+                  nothing expires, and nothing that is scheduled is sent.</p>";
+    } else if status.clock == Basis::Hints {
+        boxes += "<p role=\"alert\">The clock of this machine is wrong; the time has been told by \
+                  phones or an administrator.</p>";
     }
     boxes
 }

@@ -11,4 +11,5 @@ pub mod ping;
 pub mod presence;
 pub mod register;
 pub mod roster;
+pub mod time;
 pub mod topics;

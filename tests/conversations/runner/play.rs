@@ -53,7 +53,7 @@ impl Stage {
             Step::Sees(sight) => sights::check(self, sight),
             Step::After(time) => self.advance(*time),
             Step::Clock(second) => self.set_clock(*second),
-            Step::Trust(trusted) => self.trust_clock(*trusted),
+            Step::Tells(second) => self.tell_time(*second),
             Step::Stop => self.stop(),
             Step::Start => self.start(),
             Step::Restart => {

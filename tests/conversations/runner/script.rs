@@ -38,8 +38,8 @@ pub(crate) enum Step {
     After(Duration),
     /// The wall clock jumps to this second since 1970.
     Clock(u64),
-    /// Whether the wall clock can be trusted.
-    Trust(bool),
+    /// An administrator says that it is this second since 1970.
+    Tells(u64),
     Stop,
     Start,
     Restart,
@@ -236,9 +236,6 @@ fn statement(text: &str, phones: &[String]) -> Result<Step, String> {
         "admin" => speech::admin(rest),
         "after" => Ok(Step::After(duration(rest)?)),
         "clock" => {
-            if let Some(trusted) = trust(rest) {
-                return Ok(Step::Trust(trusted));
-            }
             let moment = rest.strip_prefix("is set to ").and_then(parse_calendar);
             let want = "want `clock is set to yyyy-MM-dd HH:mm:ss`";
             Ok(Step::Clock(moment.ok_or(want)?))
@@ -257,15 +254,6 @@ fn statement(text: &str, phones: &[String]) -> Result<Step, String> {
         other => Err(format!(
             "there is neither a phone nor a directive {other:?}"
         )),
-    }
-}
-
-/// Whether the words are those that say so or the contrary.
-fn trust(text: &str) -> Option<bool> {
-    match text {
-        "can be trusted" => Some(true),
-        "cannot be trusted" => Some(false),
-        _ => None,
     }
 }
 
@@ -315,6 +303,7 @@ mod tests {
             ("admin sees the sea", "sees what?"),
             ("after lunch", "want a time"),
             ("clock is set to noon", "want `clock"),
+            ("admin says it is noon", "want `admin says"),
             ("disk is round", "not what a disk does"),
             ("server sings", "stops, starts or restarts"),
             ("[phone]", "a phone needs a name"),

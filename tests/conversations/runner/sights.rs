@@ -47,6 +47,7 @@ pub(crate) fn check(stage: &mut Stage, sight: &Sight) -> Result<(), String> {
         }
         Sight::Status(facts) => {
             let now = stage.now;
+            let clock = stage.basis().as_str().to_owned();
             let status = stage.gateway()?.status(now);
             let seen = facts_of(&[
                 ("users", status.users.to_string()),
@@ -60,6 +61,7 @@ pub(crate) fn check(stage: &mut Stage, sight: &Sight) -> Result<(), String> {
                 ("withdrawn", status.withdrawn.to_string()),
                 ("scheduled", status.scheduled.to_string()),
                 ("uptime", status.uptime.to_string()),
+                ("clock", clock),
                 ("trouble", yes(status.trouble.is_some())),
             ]);
             compare(Some(seen), Some(facts))

@@ -3,6 +3,8 @@
 use lanpush::push::Until;
 
 use super::pattern::Pattern;
+use lanpush::time::parse_calendar;
+
 use super::script::{Act, Expect, Sight, Step, Wish};
 use super::template::Template;
 use super::words::{duration, equations, label, number, words};
@@ -100,6 +102,10 @@ pub(crate) fn admin(text: &str) -> Result<Step, String> {
     if let Some(rest) = text.strip_prefix("is answered ") {
         let (name, expected) = rest.split_once(": ").ok_or("answered with what?")?;
         return Ok(Step::Answered(label(name)?, expect(expected)?));
+    }
+    if let Some(moment) = text.strip_prefix("says it is ") {
+        let want = "want `admin says it is yyyy-MM-dd HH:mm:ss`";
+        return Ok(Step::Tells(parse_calendar(moment).ok_or(want)?));
     }
     let (wish, expected) = match text.rsplit_once(" -> ") {
         Some((wish, expected)) => (wish.trim_end(), expect(expected.trim())?),
