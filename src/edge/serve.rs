@@ -20,7 +20,7 @@ use super::storage::{Outcomes, SledStore};
 use super::web::Web;
 use super::{clock_set, entropy, summary, timer};
 use crate::config::Config;
-use crate::limits::STOP_WAIT;
+use crate::limits::{HTTP_WAITS, STOP_WAIT};
 use crate::push::{Event, Gateway};
 
 /// What to run.
@@ -51,7 +51,14 @@ pub fn run(serve: Serve) -> Result<(), RunError> {
     let gateway = gateway.map_err(RunError::Store)?;
 
     let executor = Rc::new(LocalExecutor::new());
-    let hub = Hub::new(gateway, Rc::clone(&serve.config), clock, wear, &executor);
+    let hub = Hub::new(
+        gateway,
+        Rc::clone(&serve.config),
+        clock,
+        wear,
+        &executor,
+        HTTP_WAITS.min(shares.http / 2),
+    );
     let ended = smol::block_on(executor.run(serve_until_stopped(
         &hub, &executor, serve, ports, outcomes, shares,
     )));
