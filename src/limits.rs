@@ -245,6 +245,8 @@ pub const DISK_RESERVE: u64 = 1024 * 1024;
 pub const STORE_RETRY: Duration = Duration::from_secs(5);
 /// Longest the database may take to open: some damage makes sled search for ever. After it the start fails.
 pub const STORE_OPEN: Duration = Duration::from_secs(30);
+/// Longest another program may hold the database's files at start; after it the start fails.
+pub const STORE_LOCK: Duration = Duration::from_secs(5);
 /// Changes written in one commit, about 150 bytes of memory each; with more the next commit begins. Reads
 /// wait while a commit is applied, about 15 µs a change. A batch that alone has more is not divided.
 pub const COMMIT_CHANGES: usize = 4096;
@@ -272,3 +274,33 @@ pub const COMPACT_RATIO: u64 = 4;
 pub const COMPACT_ROWS: usize = 512;
 /// Damaged records named in the log, one line each; more are only counted.
 pub const DAMAGE_LINES: u64 = 10;
+
+// ---- export, import, repair ------------------------------------------------------------------
+
+/// Columns of one row of a foreign database; over it the row is left out.
+pub const SQL_COLUMNS: usize = 64;
+/// Bytes of a foreign database's text, read into memory as a whole; over it the import fails.
+pub const SQL_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes of one line of an export: a notification with every character escaped fits; a longer one is left
+/// out of an import.
+pub const EXPORT_LINE: usize = 256 * 1024;
+/// Changes an import writes in one commit, about 150 bytes of memory each.
+pub const IMPORT_CHANGES: usize = 1000;
+/// Lines of an import that are named because something is wrong with them; more are only counted.
+pub const IMPORT_COMPLAINTS: usize = 20;
+/// Bytes of waiting notifications in the automatic export, newest first; accounts and devices are always in
+/// it.
+pub const BACKUP_QUEUE: usize = 1024 * 1024;
+/// From a start to its first automatic export, so that a server that restarts often makes some.
+pub const BACKUP_FIRST: Duration = Duration::from_secs(600);
+/// Damaged databases kept aside; of more the oldest is removed.
+pub const BAD_DATABASES: usize = 2;
+/// Repairs remembered in `repairs.txt`, about 300 bytes each; of more the oldest is forgotten.
+pub const REPAIRS: usize = 20;
+/// Bytes of database pages kept in memory while the database is tried before a start.
+pub const TRIAL_CACHE: u64 = 100_000;
+/// Bytes of a piece of an export that the running server gives at once; a row more may fit in. Written as
+/// JSON it stays below [`ADMIN_ANSWER`].
+pub const EXPORT_PAGE: usize = 128 * 1024;
+/// Bytes of accounts that the command line sends to the running server at once; below [`HTTP_BODY`].
+pub const IMPORT_PAGE: usize = 32 * 1024;

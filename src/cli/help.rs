@@ -11,8 +11,8 @@ lanpush send TO MESSAGE [FLAGS]   TO: NAME, NAME/RESOURCE, alias:NAME,
   --title TEXT --uri URI --image URI --action LABEL=URI --tag WORD --silent
   --priority 1..5 --sequence NAME --ttl SECONDS --at SECOND|'DATE TIME' (UTC)
   --wait[=SECONDS] --for sent|acknowledged|confirmed   code 1: did not get there
-lanpush withdraw ID        take back what no device has got yet
-lanpush help | --version
+lanpush withdraw ID        take back a push   |   lanpush help | --version
+lanpush export FILE | import FILE [--replace]   everything; or androidpn's users
 
 Flags, before or after the command. They beat the file, it beats the defaults:
   --config FILE   read FILE; config/lanpush.toml explains every key
