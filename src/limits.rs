@@ -82,7 +82,8 @@ pub const CLOCK_ASK: Duration = Duration::from_secs(3600);
 /// XMPP connections at once (default of `limits.connections`), about 1.5 KB each; over it a newcomer gets
 /// stream error `resource-constraint`. Lowered at start to what the file descriptor limit allows.
 pub const CONNECTIONS: usize = 4096;
-/// File descriptors kept free of connections: listeners, store, log, one spare to say no with.
+/// File descriptors kept free of phones and HTTP: listeners, store, log, the command line
+/// ([`ADMIN_CONNECTIONS`]), one spare to say no with.
 pub const SPARE_DESCRIPTORS: usize = 32;
 /// The shared buffer every connection reads through; one for the whole process.
 pub const READ_BUFFER: usize = 16 * 1024;
@@ -103,7 +104,7 @@ pub const SCRATCH: usize = 16 * 1024;
 /// Newcomers over the limit that are being told so at once, each for up to [`LINGER`]; more are reset.
 pub const REFUSALS: usize = 8;
 /// Command-line clients served at once; more are let go without an answer.
-pub const ADMIN_CONNECTIONS: usize = 32;
+pub const ADMIN_CONNECTIONS: usize = 16;
 /// Shortest time between two log lines of a kind that peers can provoke.
 pub const LOG_PAUSE: Duration = Duration::from_secs(60);
 /// Pushes handed to one phone before its socket must have taken them.
@@ -183,9 +184,9 @@ pub const HTTP_WRITE_WAIT: Duration = Duration::from_secs(20);
 pub const HTTP_ASK_WAIT: Duration = Duration::from_secs(60);
 /// Longest an HTTP request may wait for a notification to get somewhere; over it: 400.
 pub const HTTP_WAIT: Duration = Duration::from_secs(60);
-/// HTTP requests that wait for a notification at once, which leaves places for others among
-/// [`HTTP_CONNECTIONS`] and [`ADMIN_CONNECTIONS`]; over it: 503.
-pub const HTTP_WAITS: usize = 24;
+/// HTTP requests that wait for a notification at once, and at most half of what open files leave of
+/// [`HTTP_CONNECTIONS`]: others, those of the [`ADMIN_CONNECTIONS`] too, find a place. Over it: 503.
+pub const HTTP_WAITS: usize = 12;
 /// Bytes thrown away behind an answer, so that a client that still sends reads the answer and not a reset;
 /// over it the connection is closed all the same.
 pub const HTTP_DRAIN: usize = 256 * 1024;

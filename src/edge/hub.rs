@@ -24,7 +24,7 @@ use super::storage::Rows;
 use super::table::Table;
 use super::wear::Wear;
 use crate::config::Config;
-use crate::limits::{ACTIONS_PER_TURN, BYTES_PER_TURN, HTTP_WAITS, READ_BUFFER, SCRATCH};
+use crate::limits::{ACTIONS_PER_TURN, BYTES_PER_TURN, READ_BUFFER, SCRATCH};
 use crate::push::{Action, Answer, AskId, ConnId, Event, Gateway, Refusal, Request};
 use crate::time::{Instant, Now};
 
@@ -68,6 +68,7 @@ impl Hub {
         clock: Clock,
         wear: Arc<Wear>,
         executor: &Rc<LocalExecutor<'static>>,
+        waits: usize,
     ) -> Rc<Self> {
         Rc::new(Self {
             gateway: RefCell::new(gateway),
@@ -80,7 +81,7 @@ impl Hub {
             slow: Seldom::default(),
             asks: RefCell::default(),
             next_ask: Cell::new(0),
-            waits: Seats::new(HTTP_WAITS),
+            waits: Seats::new(waits),
             input: RefCell::new(vec![0; READ_BUFFER].into()),
             scratch: RefCell::default(),
             leftover: Bell::default(),

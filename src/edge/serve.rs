@@ -23,7 +23,7 @@ use super::trial::Trial;
 use super::web::Web;
 use super::{clock_set, entropy, repair, summary, timer};
 use crate::config::Config;
-use crate::limits::STOP_WAIT;
+use crate::limits::{HTTP_WAITS, STOP_WAIT};
 use crate::push::{Event, Gateway};
 
 /// What to run.
@@ -67,6 +67,7 @@ pub fn run(serve: Serve) -> Result<(), RunError> {
         clock,
         wear,
         &executor,
+        HTTP_WAITS.min(shares.http / 2),
     );
     hub.warn(repairs.warnings);
     let ended = smol::block_on(executor.run(serve_until_stopped(
