@@ -21,9 +21,12 @@ impl Domain {
         if self.commits.is_full() {
             return Err(Refusal::Busy);
         }
-        let Some(devices) = self.accounts.resolve(&draft.target) else {
+        let Some(mut devices) = self.accounts.resolve(&draft.target) else {
             return Err(Refusal::Unknown(draft.target));
         };
+        // A login that has never been available is no device yet: it may go and leave nothing behind. When
+        // it becomes one, it inherits what waits.
+        devices.retain(|id| self.devices.get(*id).is_some_and(|device| device.stored));
         let id = NotificationId::next(self.newest, now.wall, self.random());
         self.newest = Some(id);
         let notification = Notification {
