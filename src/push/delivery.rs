@@ -159,9 +159,14 @@ impl Domain {
         }
     }
 
+    /// Only what is on disk counts: a push that the disk may yet refuse puts nothing out.
     fn keep_queue_bounded(&mut self, id: DeviceId, now: Now) {
         while let Some(device) = self.devices.get_mut(id)
             && device.queue.len() > self.config.push.queue
+            && device
+                .queue
+                .partition_point(|id| self.ledger.is_durable(*id))
+                > self.config.push.queue
             && let Some(oldest) = device.queue.front().copied()
         {
             device.dequeue(oldest);
