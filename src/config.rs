@@ -60,6 +60,8 @@ pub struct Xmpp {
     pub plaintext_login: bool,
     /// Seconds of silence before a phone is asked whether it is still there.
     pub idle: u64,
+    /// Seconds between a phone's first presence and the first push to it.
+    pub settle: u64,
 }
 
 /// Who may register in-band.
@@ -184,6 +186,7 @@ impl Default for Xmpp {
             registration: Registration::Lan,
             plaintext_login: true,
             idle: limits::IDLE.as_secs(),
+            settle: limits::SETTLE.as_secs(),
         }
     }
 }

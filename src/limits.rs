@@ -45,6 +45,9 @@ pub const LOGIN_WAIT: Duration = Duration::from_secs(60);
 /// Silence after which a logged-in phone is pinged (default of `xmpp.idle`). The stock client sends a
 /// space every 30 to 60 s, forks every 10 s.
 pub const IDLE: Duration = Duration::from_secs(120);
+/// From a phone's first presence to the first push (default of `xmpp.settle`): androidpn's client announces
+/// itself before it listens, and what it reads in between is lost although it answers the ping behind it.
+pub const SETTLE: Duration = Duration::from_secs(2);
 /// What a pinged phone has to say anything at all; after it: stream error `connection-timeout`.
 pub const PING_WAIT: Duration = Duration::from_secs(30);
 /// Tick of the timer wheel: no deadline of a stream is finer than this.
@@ -90,6 +93,8 @@ pub const PUMP_PUSHES: usize = 32;
 pub const PUMP_BYTES: usize = 16 * 1024;
 /// Actions performed before other tasks get a turn: keeps a broadcast from holding up logins.
 pub const ACTIONS_PER_TURN: usize = 64;
+/// Bytes sent before other tasks get a turn: keeps a phone that catches up from holding up the others.
+pub const BYTES_PER_TURN: usize = 64 * 1024;
 
 // ---- users, devices, queues ------------------------------------------------------------------
 

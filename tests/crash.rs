@@ -36,6 +36,7 @@ mod tests {
     use crate::harness::DEADLINE;
     use crate::harness::http;
     use crate::harness::phone::{Phone, RESOURCE, attribute, text};
+    use crate::harness::scratch::Scratch;
     use crate::harness::server::Setup;
     use crate::mount::{Mount, succeeds};
 
@@ -242,20 +243,20 @@ mod tests {
     /// has not given to the disk by then is not in the copy.
     struct Disk {
         mount: Mount,
-        root: Setup,
+        root: Scratch,
     }
 
     impl Disk {
         fn new() -> Option<Self> {
-            let root = Setup::new();
-            let disk = root.root.join("disk");
+            let root = Scratch::new();
+            let disk = root.path().join("disk");
             let size = 128 * 1024 * 1024;
             File::create(&disk).unwrap().set_len(size).unwrap();
             assert!(succeeds(Command::new("mkfs.ext4").arg("-q").arg(&disk)));
-            fs::create_dir(root.root.join("mount")).unwrap();
-            fs::create_dir(root.root.join("after")).unwrap();
+            fs::create_dir(root.path().join("mount")).unwrap();
+            fs::create_dir(root.path().join("after")).unwrap();
             let options = ["-o", "loop", disk.to_str().unwrap()];
-            let mount = Mount::new(&options, &root.root.join("mount"))?;
+            let mount = Mount::new(&options, &root.path().join("mount"))?;
             Some(Self { mount, root })
         }
 
@@ -265,10 +266,10 @@ mod tests {
 
         /// The disk as it is after a power cut at this moment.
         fn cut(&self) -> Mount {
-            let copy = self.root.root.join("copy");
-            fs::copy(self.root.root.join("disk"), &copy).unwrap();
+            let copy = self.root.path().join("copy");
+            fs::copy(self.root.path().join("disk"), &copy).unwrap();
             let options = ["-o", "loop", copy.to_str().unwrap()];
-            Mount::new(&options, &self.root.root.join("after")).unwrap()
+            Mount::new(&options, &self.root.path().join("after")).unwrap()
         }
     }
 

@@ -42,7 +42,7 @@ mod tests {
     fn every_call_fails_once_and_for_good() {
         let shim = Shim::build();
         let mut told = Told::default();
-        let setup = Setup::new().config("[xmpp]\nplaintext_login = true\n");
+        let setup = Setup::new();
         let (setup, calls) = shim.run(setup, "none", (0, 0), &mut told);
         assert!(calls > 20, "{calls} calls are too few to be true");
         assert_eq!(told.accepted.len(), PUSHES);
@@ -85,7 +85,7 @@ mod tests {
             (first, last): (u32, u32),
             told: &mut Told,
         ) -> (Setup, u32) {
-            let counter = setup.root.join("counter");
+            let counter = setup.data().with_file_name("counter");
             drop(fs::remove_file(&counter));
             let variables = [
                 ("LD_PRELOAD", self.0.to_str().unwrap().to_owned()),

@@ -215,6 +215,32 @@ fn a_disk_that_is_full_stops_the_store_until_there_is_room() {
 }
 
 #[test]
+fn a_start_on_a_full_disk_says_so_and_harms_nothing() {
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let (data, mut store, outcomes) = disk.open();
+    for id in 0..100 {
+        assert_eq!(write(&mut store, &outcomes, push(id)), Ok(()));
+    }
+    drop(store);
+    let filler = disk.fill(0);
+    let refusal = SledStore::open(&data, CACHE).unwrap_err();
+    assert_eq!(
+        refusal.to_string(),
+        "the database does not open: no space left"
+    );
+    fs::remove_file(filler).unwrap();
+    let (store, _outcomes) = SledStore::open(&data, CACHE).unwrap();
+    for id in 0..100 {
+        assert!(
+            store.notification(NotificationId(id)).unwrap().is_some(),
+            "push {id}"
+        );
+    }
+}
+
+#[test]
 fn a_read_only_disk_is_refused() {
     let Some(disk) = SmallDisk::mount() else {
         return;

@@ -67,8 +67,21 @@ show_failure() { # NAME LIMIT; of the command that logged ran
         printf ', its time limit is %d s' "$2"
     fi
     printf '\n'
-    { grep '^FAIL ' "$log" || true; tail -n 40 "$log"; } | sed 's/^/   | /'
+    excerpt | sed 's/^/   | /'
     echo "   whole log: $log"
+}
+
+# What the log says of failed tests, or its end if it names none.
+excerpt() {
+    local named
+    named=$(awk '/^failures:$/ { inside = 1 }
+                 inside || /^FAIL / { print }
+                 /^test result: / { inside = 0 }' "$log")
+    if [[ -n $named ]]; then
+        echo "$named"
+    else
+        tail -n 40 "$log"
+    fi
 }
 
 # Ends the stage with a reason of ours.

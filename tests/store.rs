@@ -441,7 +441,7 @@ fn skips_damage(bench: &mut dyn Bench) {
         Change::PutNotification(push(1, "one")),
         Change::PutNotification(push(2, "two")),
         queued(1, 1),
-        queued(1, 2),
+        queued(1, 20),
     ];
     assert_eq!(bench.write(&changes), Ok(()));
     // A byte in the middle of: ben, phone 1, the second body, the first delivery.
@@ -460,7 +460,7 @@ fn skips_damage(bench: &mut dyn Bench) {
         Row::Device(device(2)),
         Row::Notification(NotificationId(1)),
         Row::Notification(NotificationId(2)),
-        Row::Delivery(delivery(1, 2, DeliveryState::Queued)),
+        Row::Delivery(delivery(1, 20, DeliveryState::Queued)),
     ];
     assert_eq!(bench.load(), want);
     assert_eq!(bench.damaged(), 4);

@@ -94,6 +94,12 @@ pub(super) const KEYS: &[Key] = &[
         write: |config| config.xmpp.idle.to_string(),
     },
     Key {
+        path: "xmpp.settle",
+        at_run: true,
+        read: |config, value| set(&mut config.xmpp.settle, number(value, 0..=60)),
+        write: |config| config.xmpp.settle.to_string(),
+    },
+    Key {
         path: "http.listen",
         at_run: false,
         read: |config, value| set(&mut config.http.listen, address(value)),

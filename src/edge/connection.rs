@@ -14,8 +14,11 @@ use crate::limits::LINGER;
 use crate::push::Event;
 
 /// Serves a phone until it or the gateway ends the connection, and reports the end.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async fn would keep its arguments twice, in every connection"
+)]
 pub(super) fn run(hub: Rc<Hub>, peer: Rc<Peer>) -> impl Future<Output = ()> {
-    // A block captures its arguments once; an async fn would keep them twice.
     async move {
         serve(&hub, &peer).await;
         if peer.phase() == Phase::Closing {
@@ -50,7 +53,10 @@ async fn serve(hub: &Hub, peer: &Peer) {
                 Ok(false) => {}
                 Err(error) => return fail(peer, &error),
             },
-            Wake::Stalled => return fail(peer, &io::ErrorKind::TimedOut.into()),
+            Wake::Stalled => {
+                hub.log_slow(peer.conn);
+                return peer.lose();
+            }
         }
     }
 }

@@ -16,12 +16,13 @@ use std::io;
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+use std::time::Duration;
 
 use sled::IVec;
 
 use super::data_dir::sync_directory;
 use crate::limits;
-use crate::push::record::Write;
+use crate::push::record::{self, Write};
 use crate::push::store::StoreError;
 
 /// sled's unit of allocation and reuse; fixed when a database is created.
@@ -93,12 +94,16 @@ impl Database {
     ///
     /// A thread of its own does it, so that sled can be given up; one that hangs stays until the process ends.
     pub(super) fn open(path: &Path, cache: u64) -> Result<Self, OpenError> {
+        Self::open_within(limits::STORE_OPEN, path, cache)
+    }
+
+    fn open_within(deadline: Duration, path: &Path, cache: u64) -> Result<Self, OpenError> {
         let (opened, wait) = mpsc::sync_channel(1);
         let path = path.to_owned();
         let open = move || drop(opened.send(Self::open_here(&path, cache)));
         let helper = thread::Builder::new().name("store-open".into());
         helper.spawn(open)?;
-        match wait.recv_timeout(limits::STORE_OPEN) {
+        match wait.recv_timeout(deadline) {
             Ok(opened) => Ok(opened?),
             Err(RecvTimeoutError::Timeout) => Err(OpenError::Slow),
             Err(RecvTimeoutError::Disconnected) => Err(OpenError::Panicked),
@@ -135,6 +140,14 @@ impl Database {
     pub(super) fn stage(&self, write: Write, commit: &mut Commit) -> Result<(), StoreError> {
         match write {
             Write::Put { key, value } => {
+                commit.insert(key, Some(IVec::from(value)));
+            }
+            Write::Merge { key, entry } => {
+                let old = match commit.get(&key) {
+                    Some(staged) => staged.clone(),
+                    None => self.rows.get(&key).map_err(sled_error)?,
+                };
+                let value = record::merged(&key, old.as_deref(), entry);
                 commit.insert(key, Some(IVec::from(value)));
             }
             Write::Delete(key) => {
@@ -225,5 +238,36 @@ fn io_error(error: io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
         _ => StoreError::Failed(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::scratch::Scratch;
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    #[test]
+    fn an_open_that_hangs_is_given_up() {
+        let scratch = Scratch::new();
+        // Opening a pipe that nobody writes to waits for ever.
+        let log = scratch.path().join("db");
+        mknodat(CWD, &log, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let opened = Database::open_within(Duration::from_millis(50), scratch.path(), 1_000_000);
+        let refusal = opened.map(|_| ()).unwrap_err();
+        assert_eq!(refusal, OpenError::Slow);
+        assert!(
+            refusal.to_string().contains("more than 30 seconds"),
+            "{refusal}"
+        );
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_a_failing_one() {
+        let error = |kind| sled_error(sled::Error::Io(io::Error::from(kind)));
+        assert_eq!(error(io::ErrorKind::StorageFull), StoreError::Full);
+        assert_eq!(error(io::ErrorKind::QuotaExceeded), StoreError::Full);
+        let failed = error(io::ErrorKind::PermissionDenied);
+        assert_eq!(failed, StoreError::Failed("permission denied".into()));
     }
 }

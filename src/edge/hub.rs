@@ -15,9 +15,10 @@ use super::bell::Bell;
 use super::clock::Clock;
 use super::connection::{self, Input};
 use super::peer::{Peer, Sent};
+use super::seldom::Seldom;
 use super::table::Table;
 use crate::config::Config;
-use crate::limits::{ACTIONS_PER_TURN, READ_BUFFER, SCRATCH};
+use crate::limits::{ACTIONS_PER_TURN, BYTES_PER_TURN, READ_BUFFER, SCRATCH};
 use crate::push::{Action, Answer, AskId, ConnId, Event, Gateway, Refusal, Request};
 use crate::time::{Instant, Now};
 
@@ -31,6 +32,7 @@ pub(super) struct Hub {
     executor: Weak<LocalExecutor<'static>>,
     peers: RefCell<Table>,
     held: Held,
+    slow: Seldom,
     asks: RefCell<BTreeMap<u64, Sender<Answer>>>,
     next_ask: Cell<u64>,
     input: RefCell<Box<[u8]>>,
@@ -58,6 +60,7 @@ impl Hub {
             executor: Rc::downgrade(executor),
             peers: RefCell::default(),
             held: Held::default(),
+            slow: Seldom::default(),
             asks: RefCell::default(),
             next_ask: Cell::new(0),
             input: RefCell::new(vec![0; READ_BUFFER].into()),
@@ -88,6 +91,7 @@ impl Hub {
     pub(super) fn configure(&self, config: Rc<Config>) {
         self.gateway.borrow_mut().configure(Rc::clone(&config));
         self.config.replace(config);
+        self.work(self.now());
     }
 
     /// The gateway, to look at.
@@ -105,6 +109,7 @@ impl Hub {
     /// Performs actions until none is left, or until others deserve a turn.
     fn work(&self, now: Now) {
         let mut out = self.scratch.borrow_mut();
+        let mut written = 0;
         for _ in 0..ACTIONS_PER_TURN {
             out.clear();
             let action = self.gateway.borrow_mut().poll_action(&mut out, now);
@@ -115,6 +120,10 @@ impl Hub {
             };
             if let Some(event) = self.perform(action, &out) {
                 self.gateway.borrow_mut().handle(event, now);
+            }
+            written += out.len();
+            if written >= BYTES_PER_TURN {
+                break;
             }
         }
         self.leftover.ring();
@@ -129,6 +138,9 @@ impl Hub {
                     .borrow()
                     .get(conn)
                     .map(|peer| peer.send(bytes, tell, &self.held));
+                if sent == Some(Sent::TooSlow) {
+                    self.log_slow(conn);
+                }
                 return (tell && sent == Some(Sent::Taken)).then_some(Event::Flushed { conn });
             }
             Action::Close { conn } => {
@@ -209,6 +221,13 @@ impl Hub {
     /// The connection is broken.
     pub(super) fn discard(&self, peer: &Peer) -> io::Result<Input> {
         read(peer, &mut self.input.borrow_mut()).map(|(found, _)| found)
+    }
+
+    /// Logs that a phone is dropped because it does not read, but not for every phone.
+    pub(super) fn log_slow(&self, conn: ConnId) {
+        if let Some(held_back) = self.slow.turn() {
+            log::warn!("c{}: dropped, it does not read{held_back}", conn.0);
+        }
     }
 
     /// The connection is gone; its socket closes with the last owner of `peer`.

@@ -89,9 +89,7 @@ pub(super) async fn accept(listener: Async<TcpListener>, door: impl Door, spare:
                 Err(error) if is_of_the_connection(error) => {}
                 Err(error) => {
                     if let Some(held) = seldom.turn() {
-                        log::error!(
-                            "cannot take connections: {error} ({held} such lines left out)"
-                        );
+                        log::error!("cannot take connections: {error}{held}");
                     }
                     turn_one_away(&listener, &door, &spare);
                     Timer::after(ACCEPT_PAUSE).await;

@@ -32,8 +32,10 @@ pub(super) enum Sent {
     Taken,
     /// They wait in the backlog.
     Kept,
-    /// The connection is not open, or the phone reads too slowly and the connection is lost.
+    /// The connection is not open any longer.
     Lost,
+    /// The phone reads too slowly, and the connection is lost.
+    TooSlow,
 }
 
 /// Why [`Peer::wait`] came back.
@@ -116,12 +118,13 @@ impl Peer {
             Box::new(Backlog::new(held.clone()))
         });
         backlog.tell |= tell;
-        if backlog.push(rest) == Err(Overflow) {
-            log::info!("c{}: does not read, dropped", self.conn.0);
-            self.lose();
-            return Sent::Lost;
+        match backlog.push(rest) {
+            Ok(()) => Sent::Kept,
+            Err(Overflow) => {
+                self.lose();
+                Sent::TooSlow
+            }
         }
-        Sent::Kept
     }
 
     /// Writes as much as the socket takes and returns the rest.
@@ -216,5 +219,87 @@ impl Peer {
     /// The phone has gone already.
     pub(super) fn finish(&self) -> io::Result<()> {
         self.socket.get_ref().shutdown(Shutdown::Write)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::OUT_BYTES;
+    use std::net::TcpListener;
+    use std::task::Waker;
+
+    fn pair() -> (Peer, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let phone = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, _) = listener.accept().unwrap();
+        (Peer::new(ConnId(0), Async::new(socket).unwrap()), phone)
+    }
+
+    /// Sends numbered chunks until `sent` comes back, and returns how many have been sent.
+    fn send_until(peer: &Peer, held: &Held, sent: Sent) -> u32 {
+        (0..)
+            .find(|number: &u32| peer.send(&chunk(*number), true, held) == sent)
+            .unwrap()
+    }
+
+    fn chunk(number: u32) -> Vec<u8> {
+        number.to_be_bytes().repeat(4096)
+    }
+
+    fn poll(peer: &Peer) -> Poll<Wake> {
+        peer.poll(true, &mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn what_the_socket_does_not_take_follows_in_order() {
+        let ((peer, mut phone), held) = (pair(), Held::default());
+        let last = send_until(&peer, &held, Sent::Kept);
+        assert_eq!(peer.send(&chunk(last + 1), false, &held), Sent::Kept);
+        assert!(peer.is_behind());
+        let reader = std::thread::spawn(move || {
+            let mut bytes = vec![0; chunk(0).len()];
+            for number in 0..=last + 1 {
+                phone.read_exact(&mut bytes).unwrap();
+                assert!(bytes == chunk(number), "chunk {number}");
+            }
+        });
+        smol::block_on(async {
+            while !peer.flush().unwrap() {
+                peer.wait(false).await;
+            }
+        });
+        assert!(!peer.is_behind());
+        reader.join().unwrap();
+    }
+
+    #[test]
+    fn a_phone_that_does_not_read_is_lost() {
+        let ((peer, _phone), held) = (pair(), Held::default());
+        let last = send_until(&peer, &held, Sent::TooSlow);
+        assert!(last as usize * chunk(0).len() > OUT_BYTES);
+        assert_eq!(peer.phase(), Phase::Lost);
+        assert_eq!(peer.send(b"x", false, &held), Sent::Lost);
+    }
+
+    #[test]
+    fn a_socket_that_takes_nothing_for_too_long_is_stalled() {
+        let ((peer, _phone), held) = (pair(), Held::default());
+        send_until(&peer, &held, Sent::Kept);
+        assert_eq!(poll(&peer), Poll::Ready(Wake::Called));
+        assert_eq!(poll(&peer), Poll::Pending);
+        if let Some(backlog) = peer.backlog.borrow_mut().as_mut() {
+            backlog.stall.set_after(Duration::ZERO);
+        }
+        assert_eq!(poll(&peer), Poll::Ready(Wake::Stalled));
+    }
+
+    #[test]
+    fn a_closing_peer_takes_no_more() {
+        let ((peer, _phone), held) = (pair(), Held::default());
+        assert_eq!(peer.send(b"x", true, &held), Sent::Taken);
+        peer.close();
+        assert_eq!(poll(&peer), Poll::Ready(Wake::Called));
+        assert_eq!(peer.send(b"x", true, &held), Sent::Lost);
     }
 }

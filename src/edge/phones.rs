@@ -8,6 +8,8 @@ use smol::Async;
 use super::hub::Hub;
 use super::listener::Door;
 use super::refusal::{self, Refusals};
+use crate::xmpp::error::StreamError;
+use crate::xmpp::session;
 
 /// Lets phones in up to the limit.
 pub(super) struct Phones {
@@ -27,7 +29,8 @@ impl Phones {
     }
 
     fn full(&self) -> Vec<u8> {
-        full(&self.hub.config().server.domain).into_bytes()
+        let domain = &self.hub.config().server.domain;
+        session::refusal(domain, StreamError::ResourceConstraint)
     }
 }
 
@@ -47,15 +50,4 @@ impl Door for Phones {
     fn refuse(&self, stream: TcpStream) {
         refusal::say(&stream, &self.full());
     }
-}
-
-/// A complete stream that ends with `resource-constraint`.
-fn full(domain: &str) -> String {
-    format!(
-        "<?xml version='1.0' encoding='UTF-8'?>\
-         <stream:stream xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:client' \
-         from='{domain}' id='0' version='1.0'><stream:error>\
-         <resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
-         </stream:error></stream:stream>"
-    )
 }

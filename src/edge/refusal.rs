@@ -44,7 +44,7 @@ impl Refusals {
     /// Logs why somebody is not let in, but not everybody.
     pub(super) fn log(&self, address: IpAddr, why: &dyn fmt::Display) {
         if let Some(held) = self.seldom.turn() {
-            log::warn!("{address} not let in: {why} ({held} such lines left out)");
+            log::warn!("{address} not let in: {why}{held}");
         }
     }
 }

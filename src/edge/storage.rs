@@ -7,7 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use super::data_dir::DataDir;
-use super::database::{OpenError, sled_error};
+pub use super::database::OpenError;
+use super::database::sled_error;
 use super::storage_thread::{Job, StorageThread};
 use crate::limits;
 use crate::push::notification::{Notification, NotificationId};

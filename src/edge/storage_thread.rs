@@ -243,6 +243,7 @@ fn needed(writes: &[Write]) -> u64 {
         .iter()
         .map(|write| match write {
             Write::Put { key, value } => key.len() + value.len(),
+            Write::Merge { key, entry } => key.len() + entry.len(),
             Write::Delete(key) | Write::DeletePrefix(key) => key.len(),
         })
         .sum();
@@ -353,7 +354,7 @@ mod tests {
         let mut commit = Commit::new();
         let batches = vec![
             vec![delivery(1)],
-            vec![delivery(1), delivery(2)],
+            vec![delivery(2), delivery(20)],
             vec![delivery(1)],
         ];
         for job in group(batches).jobs {

@@ -36,6 +36,8 @@ pub struct Link {
     pub conn: ConnId,
     /// What it has announced; `None` while it wants nothing.
     pub presence: Option<Show>,
+    /// Whether it has had its time to settle and may be sent to.
+    pub settled: bool,
     /// How many of the queue's oldest have been written to this connection.
     pub in_flight: usize,
     /// The ping that has not been answered.
@@ -66,6 +68,13 @@ impl Device {
         self.link
             .as_ref()
             .is_some_and(|link| link.presence.is_some())
+    }
+
+    /// Whether it is sent pushes at once.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let link = self.link.as_ref();
+        link.is_some_and(|link| link.presence.is_some() && link.settled)
     }
 
     /// Takes a notification out of the queue; false if it was not in it.

@@ -17,7 +17,7 @@ use super::loading::Loading;
 use super::notification::NotificationId;
 use super::store::{Change, Device, DeviceId, Store, StoreError, Urgency};
 use crate::config::{Config, Registration};
-use crate::time::Now;
+use crate::time::{Instant, Now};
 use crate::xmpp::error::{StanzaError, StreamError};
 use crate::xmpp::feature::notification::Push;
 
@@ -49,6 +49,8 @@ pub struct Domain {
     pub(super) ledger: Ledger,
     pub(super) commits: Commits,
     pub(super) effects: VecDeque<Effect>,
+    /// Devices that have just announced themselves, by when they may be sent to.
+    pub(super) settling: VecDeque<(Instant, DeviceId)>,
     /// Changes nobody waits for, gathered during one event.
     pub(super) receipts: Vec<Change>,
     /// The push that was serialised last: a broadcast needs it once per device.
@@ -85,6 +87,7 @@ impl Domain {
             receipts: loading.repairs,
             commits: Commits::default(),
             effects: VecDeque::new(),
+            settling: VecDeque::new(),
             prepared: None,
             dropped: 0,
             trouble: None,

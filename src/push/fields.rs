@@ -122,26 +122,43 @@ pub(super) fn body(id: NotificationId, mut fields: Fields<'_>) -> Option<Notific
     fields.end(notification)
 }
 
-/// The fields of a delivery; what and whom it is for is in the key.
-pub(super) fn of_delivery(delivery: &Delivery) -> Vec<u8> {
-    let mut out = vec![delivery.state as u8];
-    out.extend(delivery.at.to_be_bytes());
-    out
+/// Deliveries of one notification to 16 devices share a row, as entries in the order of the devices: the low
+/// four bits of the device and the state in one byte, then the time.
+pub type Entry = [u8; 6];
+
+/// The row of a device.
+pub(super) fn block_of(device: DeviceId) -> u32 {
+    device.0 >> 4
 }
 
-/// The delivery they make, or `None` if they are damaged.
-pub(super) fn delivery(
-    notification: NotificationId,
-    device: DeviceId,
-    mut fields: Fields<'_>,
-) -> Option<Delivery> {
-    let delivery = Delivery {
+/// The entry of a delivery. 40 bits of seconds last longer than any of us.
+pub(super) fn of_delivery(delivery: &Delivery) -> Entry {
+    let [_, _, _, device] = delivery.device.0.to_be_bytes();
+    let [_, _, _, a, b, c, d, e] = delivery.at.min((1 << 40) - 1).to_be_bytes();
+    [device << 4 | delivery.state as u8, a, b, c, d, e]
+}
+
+/// The low bits of an entry's device.
+pub(super) fn device_of([first, ..]: Entry) -> u8 {
+    first >> 4
+}
+
+/// The entries a payload holds, or `None` if it is damaged.
+pub(super) fn entries(payload: &[u8]) -> Option<&[Entry]> {
+    let (entries, rest) = payload.as_chunks();
+    let rising = entries.is_sorted_by(|a, b| device_of(*a) < device_of(*b));
+    (rising && rest.is_empty() && !entries.is_empty()).then_some(entries)
+}
+
+/// The delivery an entry means, or `None` if it is damaged.
+pub(super) fn delivery(notification: NotificationId, block: u32, entry: Entry) -> Option<Delivery> {
+    let [first, a, b, c, d, e] = entry;
+    Some(Delivery {
         notification,
-        device,
-        state: DeliveryState::from_byte(fields.byte()?)?,
-        at: fields.number()?,
-    };
-    fields.end(delivery)
+        device: DeviceId(block.checked_mul(16)? | u32::from(device_of(entry))),
+        state: DeliveryState::from_byte(first & 0x0f)?,
+        at: u64::from_be_bytes([0, 0, 0, a, b, c, d, e]),
+    })
 }
 
 /// Two bytes of length, then the text.

@@ -119,7 +119,8 @@ impl Gateway {
     /// When [`Event::Tick`] is due, or `None` while nothing waits for time.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.wheel.next_due()
+        let settled = self.domain.settling.front().map(|(due, _)| *due);
+        [self.wheel.next_due(), settled].into_iter().flatten().min()
     }
 
     /// Whether a connection waits for the disk: it must not be read until [`Action::Resume`].

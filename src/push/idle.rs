@@ -19,6 +19,7 @@ enum Deadline {
 impl Gateway {
     /// Looks at the connections whose time has come.
     pub(super) fn tick(&mut self, now: Now) {
+        self.domain.settle_due(now);
         for (id, tick) in self.wheel.take_due(now.mono) {
             let current = self
                 .conns

@@ -161,6 +161,11 @@ impl State {
                 Write::Put { key, value } => {
                     self.rows.insert(key, value);
                 }
+                Write::Merge { key, entry } => {
+                    let old = self.rows.get(&key).map(Vec::as_slice);
+                    let value = record::merged(&key, old, entry);
+                    self.rows.insert(key, value);
+                }
                 Write::Delete(key) => {
                     self.rows.remove(&key);
                 }

@@ -20,6 +20,7 @@ pub mod notification;
 pub mod presence;
 pub mod record;
 pub mod registration;
+mod row;
 pub mod store;
 pub mod views;
 pub mod wheel;

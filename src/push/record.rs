@@ -9,36 +9,31 @@
 //! | 1 account | name and 0, or 255 and SHA-1 of a long name; part | number of parts, a piece of the fields |
 //! | 2 device | id | fields |
 //! | 3 notification | id | none: it exists |
-//! | 4 delivery | notification, device | state, time |
+//! | 4 deliveries | notification, block of 16 devices | device in the block, state and time of each |
 //! | 5 body | notification, part | number of parts, a piece of the fields |
 //!
 //! Accounts and bodies are cut into parts, and long names are digested, because sled puts a page above 16 KiB
 //! into a file of its own, which it neither syncs nor, often, ever removes; a page holds about 16 rows, or 256
 //! keys. Bodies are a kind of their own, behind the others, so that a start reads everything but them.
-
-use std::fmt;
+//! Deliveries share rows because a row costs sled far more than its bytes: a push to 10 000 devices writes
+//! 0.4 MB instead of 4.
 
 use sha1::{Digest, Sha1};
 
 use super::fields::{self, Fields};
 use super::notification::{Notification, NotificationId};
-use super::store::{Account, Change, DeviceId, Row};
+use super::row::{
+    ACCOUNT, BODY, DELIVERIES, DEVICE, NOTIFICATION, PART, Parts, open, read_parts, sealed,
+};
+use super::store::{Account, Change, Delivery, DeviceId, Row};
 use crate::limits;
 
-pub use super::fields::Unstorable;
+pub use super::fields::{Entry, Unstorable};
+pub use super::row::{BadRecord, Fault, VERSION};
 
-/// Version this program writes, and the latest it reads.
-pub const VERSION: u8 = 1;
 /// First key [`Loader`] has no use for: bodies lie behind it.
 pub const END_OF_LOADED: [u8; 1] = [BODY];
 
-const ACCOUNT: u8 = 1;
-const DEVICE: u8 = 2;
-const NOTIFICATION: u8 = 3;
-const DELIVERY: u8 = 4;
-const BODY: u8 = 5;
-/// Bytes of fields in one part of an account or a body.
-const PART: usize = 512;
 /// Bytes of the longest account name that is its own key. androidpn's clients register 32 hex digits.
 const NAME_IN_KEY: usize = 32;
 /// Stands for a digested name: no UTF-8 text begins so.
@@ -54,50 +49,17 @@ pub enum Write {
         /// Its value.
         value: Vec<u8>,
     },
+    /// Replaces a row by [`merged`] of it and this entry.
+    Merge {
+        /// Its key.
+        key: Vec<u8>,
+        /// A delivery.
+        entry: Entry,
+    },
     /// Removes a row, if it is there.
     Delete(Vec<u8>),
     /// Removes every row whose key begins so.
     DeletePrefix(Vec<u8>),
-}
-
-/// A record that cannot be read. Its `Display` is for the log and shows the key, never the value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadRecord {
-    /// Key of the row, or of the record's first rows if it has several.
-    pub key: Vec<u8>,
-    /// What is wrong with it.
-    pub fault: Fault,
-}
-
-/// What is wrong with a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Its bytes are not what was written.
-    Damaged,
-    /// Its bytes are whole, but a later lanpush wrote them in this version.
-    Newer(u8),
-}
-
-impl fmt::Display for BadRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.key.first() {
-            Some(&ACCOUNT) => "account",
-            Some(&DEVICE) => "device",
-            Some(&NOTIFICATION) => "notification",
-            Some(&DELIVERY) => "delivery",
-            Some(&BODY) => "notification body",
-            _ => "unknown",
-        };
-        write!(f, "{kind} record ")?;
-        // The longest key of ours without a name in it has 22 bytes.
-        for byte in self.key.iter().take(32) {
-            write!(f, "{byte:02x}")?;
-        }
-        match self.fault {
-            Fault::Damaged => f.write_str(" is damaged"),
-            Fault::Newer(version) => write!(f, " is of version {version}, newer than this program"),
-        }
-    }
 }
 
 /// Appends the writes that carry out `change`.
@@ -126,15 +88,28 @@ pub fn writes(change: &Change, into: &mut Vec<Write>) -> Result<(), Unstorable> 
         }
         Change::DeleteNotification(id) => {
             into.push(Write::Delete(notification_key(NOTIFICATION, *id)));
-            into.push(Write::DeletePrefix(notification_key(DELIVERY, *id)));
+            into.push(Write::DeletePrefix(notification_key(DELIVERIES, *id)));
             into.push(Write::DeletePrefix(notification_key(BODY, *id)));
         }
-        Change::PutDelivery(delivery) => {
-            let key = delivery_key(delivery.notification, delivery.device);
-            put(key, &fields::of_delivery(delivery), into);
-        }
+        Change::PutDelivery(delivery) => into.push(Write::Merge {
+            key: deliveries_key(delivery),
+            entry: fields::of_delivery(delivery),
+        }),
     }
     Ok(())
+}
+
+/// A row of deliveries with one added or replaced. What cannot be read of `old` is given up.
+#[must_use]
+pub fn merged(key: &[u8], old: Option<&[u8]>, entry: Entry) -> Vec<u8> {
+    let old = old.and_then(|old| fields::entries(open(key, old).ok()?));
+    let mut entries = old.unwrap_or_default().to_vec();
+    match entries.binary_search_by_key(&fields::device_of(entry), |entry| fields::device_of(*entry))
+    {
+        Ok(at) => entries.splice(at..=at, [entry]),
+        Err(at) => entries.splice(at..at, [entry]),
+    };
+    sealed(key, entries.as_flattened())
 }
 
 /// Reads an account through `get`, which looks up one row.
@@ -149,7 +124,7 @@ pub fn read_account<V: AsRef<[u8]>, E>(
         return Ok(None);
     };
     let record = read_parts(prefix, get)?;
-    Ok(record.map(Parts::finish_account))
+    Ok(record.map(finish_account))
 }
 
 /// Reads a notification's body through `get`, which looks up one row.
@@ -189,10 +164,16 @@ impl Loader {
             return parts.add(key, value);
         }
         self.finish(visit);
-        visit(single_row(key, value).map_err(|fault| BadRecord {
-            key: key.to_vec(),
-            fault,
-        }));
+        let read = match key.first() {
+            Some(&DELIVERIES) => deliveries(key, value, &mut |delivery| {
+                visit(Ok(Row::Delivery(delivery)))
+            }),
+            _ => single_row(key, value).map(|row| visit(Ok(row))),
+        };
+        if let Err(fault) = read {
+            let key = key.to_vec();
+            visit(Err(BadRecord { key, fault }));
+        }
     }
 
     /// Hands out the last account, if it was still waiting for parts. To be called after the last row.
@@ -200,7 +181,7 @@ impl Loader {
         let Some(parts) = self.account.take() else {
             return;
         };
-        visit(parts.finish_account().map(Row::Account));
+        visit(finish_account(parts).map(Row::Account));
     }
 }
 
@@ -234,19 +215,16 @@ fn notification_key(kind: u8, id: NotificationId) -> Vec<u8> {
     key
 }
 
-fn delivery_key(notification: NotificationId, device: DeviceId) -> Vec<u8> {
-    let mut key = notification_key(DELIVERY, notification);
-    key.extend(device.0.to_be_bytes());
+fn deliveries_key(delivery: &Delivery) -> Vec<u8> {
+    let mut key = notification_key(DELIVERIES, delivery.notification);
+    key.extend(fields::block_of(delivery.device).to_be_bytes());
     key
 }
 
-// ---- rows and parts --------------------------------------------------------------------------
+// ---- rows -------------------------------------------------------------------------------------
 
 fn put(key: Vec<u8>, payload: &[u8], into: &mut Vec<Write>) {
-    let mut value = Vec::with_capacity(payload.len() + 5);
-    value.push(VERSION);
-    value.extend(payload);
-    value.extend(checksum(&key, &value));
+    let value = sealed(&key, payload);
     into.push(Write::Put { key, value });
 }
 
@@ -262,104 +240,11 @@ fn put_parts(prefix: Vec<u8>, fields: &[u8], into: &mut Vec<Write>) -> Result<()
     Ok(())
 }
 
-fn checksum(key: &[u8], versioned: &[u8]) -> [u8; 4] {
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(key);
-    crc.update(versioned);
-    crc.finalize().to_be_bytes()
-}
-
-/// The payload of a row whose checksum and version are right.
-fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<&'a [u8], Fault> {
-    let (versioned, crc) = value.split_last_chunk::<4>().ok_or(Fault::Damaged)?;
-    let (&version, payload) = versioned.split_first().ok_or(Fault::Damaged)?;
-    if *crc != checksum(key, versioned) {
-        return Err(Fault::Damaged);
-    }
-    match version {
-        VERSION => Ok(payload),
-        0 => Err(Fault::Damaged),
-        newer => Err(Fault::Newer(newer)),
-    }
-}
-
-/// The parts of one record, put together in order.
-#[derive(Debug)]
-struct Parts {
-    prefix: Vec<u8>,
-    fields: Vec<u8>,
-    /// Parts that have come, and how many there should be.
-    count: u16,
-    total: u16,
-    fault: Option<Fault>,
-}
-
-impl Parts {
-    fn new(prefix: Vec<u8>) -> Self {
-        Self {
-            prefix,
-            fields: Vec::new(),
-            count: 0,
-            total: 0,
-            fault: None,
-        }
-    }
-
-    fn add(&mut self, key: &[u8], value: &[u8]) {
-        match open(key, value).map(<[u8]>::split_first) {
-            Ok(Some((&total, piece)))
-                if key.last().copied().map(u16::from) == Some(self.count)
-                    && (self.count == 0 || u16::from(total) == self.total)
-                    && piece.len() <= PART =>
-            {
-                self.total = u16::from(total);
-                self.fields.extend(piece);
-            }
-            Ok(_) => self.fault = self.fault.or(Some(Fault::Damaged)),
-            Err(fault) => self.fault = self.fault.or(Some(fault)),
-        }
-        self.count = self.count.saturating_add(1);
-    }
-
-    fn finish_account(self) -> Result<Account, BadRecord> {
-        let prefix = self.prefix.clone();
-        // The name is checked against the key, which may only have its digest.
-        let ours = |account: &Account| account_prefix(&account.name).is_ok_and(|own| own == prefix);
-        self.finish(|fields| fields::account(fields).filter(ours))
-    }
-
-    fn finish<T>(self, read: impl FnOnce(Fields<'_>) -> Option<T>) -> Result<T, BadRecord> {
-        let whole = self.count == self.total;
-        let fault = self.fault.or((!whole).then_some(Fault::Damaged));
-        let record = match fault {
-            Some(fault) => Err(fault),
-            None => read(Fields(&self.fields)).ok_or(Fault::Damaged),
-        };
-        record.map_err(|fault| BadRecord {
-            key: self.prefix,
-            fault,
-        })
-    }
-}
-
-fn read_parts<V: AsRef<[u8]>, E>(
-    prefix: Vec<u8>,
-    mut get: impl FnMut(&[u8]) -> Result<Option<V>, E>,
-) -> Result<Option<Parts>, E> {
-    let mut parts = Parts::new(prefix);
-    for part in 0..=u8::MAX {
-        let mut key = parts.prefix.clone();
-        key.push(part);
-        match get(&key)? {
-            Some(value) => parts.add(&key, value.as_ref()),
-            None if part == 0 => return Ok(None),
-            None => break,
-        }
-        if parts.fault.is_some() || parts.count >= parts.total {
-            break;
-        }
-    }
-    Ok(Some(parts))
+fn finish_account(parts: Parts) -> Result<Account, BadRecord> {
+    let prefix = parts.prefix.clone();
+    // The name is checked against the key, which may only have its digest.
+    let ours = |account: &Account| account_prefix(&account.name).is_ok_and(|own| own == prefix);
+    parts.finish(|fields| fields::account(fields).filter(ours))
 }
 
 fn single_row(key: &[u8], value: &[u8]) -> Result<Row, Fault> {
@@ -372,14 +257,25 @@ fn single_row(key: &[u8], value: &[u8]) -> Result<Row, Fault> {
             let id = NotificationId(u128::from_be_bytes(id));
             fields.end(Row::Notification(id))
         }),
-        [DELIVERY, rest @ ..] => rest.split_last_chunk::<4>().and_then(|(id, device)| {
-            let id = NotificationId(u128::from_be_bytes(id.try_into().ok()?));
-            let device = DeviceId(u32::from_be_bytes(*device));
-            fields::delivery(id, device, fields).map(Row::Delivery)
-        }),
         _ => None,
     };
     row.ok_or(Fault::Damaged)
+}
+
+/// Hands out the deliveries of a row, or none of them.
+fn deliveries(key: &[u8], value: &[u8], visit: &mut dyn FnMut(Delivery)) -> Result<(), Fault> {
+    let entries = fields::entries(open(key, value)?).ok_or(Fault::Damaged)?;
+    let [DELIVERIES, rest @ ..] = key else {
+        return Err(Fault::Damaged);
+    };
+    let (id, block) = rest.split_last_chunk::<4>().ok_or(Fault::Damaged)?;
+    let id = id.try_into().map_err(|_| Fault::Damaged)?;
+    let id = NotificationId(u128::from_be_bytes(id));
+    let block = u32::from_be_bytes(*block);
+    let read = |entry: &Entry| fields::delivery(id, block, *entry).ok_or(Fault::Damaged);
+    let deliveries: Vec<_> = entries.iter().map(read).collect::<Result<_, _>>()?;
+    deliveries.into_iter().for_each(visit);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -389,7 +285,8 @@ mod tests {
 
     use super::*;
     use crate::push::notification::{DeliveryState, Target};
-    use crate::push::store::{Delivery, Device};
+    use crate::push::row::checksum;
+    use crate::push::store::Device;
 
     type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
     type Read = Vec<Result<Row, BadRecord>>;
@@ -400,6 +297,10 @@ mod tests {
         for write in list {
             match write {
                 Write::Put { key, value } => drop(rows.insert(key, value)),
+                Write::Merge { key, entry } => {
+                    let value = merged(&key, rows.get(&key).map(Vec::as_slice), entry);
+                    rows.insert(key, value);
+                }
                 Write::Delete(key) => drop(rows.remove(&key)),
                 Write::DeletePrefix(prefix) => rows.retain(|key, _| !key.starts_with(&prefix)),
             }
@@ -600,6 +501,49 @@ mod tests {
     }
 
     #[test]
+    fn deliveries_share_rows() {
+        let mut rows = Rows::new();
+        let mut want = Vec::new();
+        let devices = (0..40).chain([u32::MAX - 1, u32::MAX]);
+        for device in devices.map(DeviceId) {
+            let delivery = Delivery {
+                device,
+                ..receipt(DeliveryState::Queued)
+            };
+            want.push(delivery);
+        }
+        for delivery in want.iter().rev() {
+            apply(&mut rows, &Change::PutDelivery(*delivery));
+        }
+        assert_eq!(rows.len(), 4);
+        for at in [0, 15, 16, 39, 41] {
+            want[at].state = DeliveryState::Dropped;
+            want[at].at = (1 << 40) - 1;
+            let later = Delivery {
+                at: u64::MAX,
+                ..want[at]
+            };
+            apply(&mut rows, &Change::PutDelivery(later));
+        }
+        let read: Vec<_> = want
+            .into_iter()
+            .map(|delivery| Ok(Row::Delivery(delivery)))
+            .collect();
+        assert_eq!(load(&rows), read);
+
+        // A delivery put into a damaged row starts it anew.
+        rows.values_mut().next().unwrap()[1] ^= 1;
+        assert_eq!(load(&rows).len(), 42 - 15);
+        let confirmed = Delivery {
+            device: DeviceId(3),
+            ..receipt(DeliveryState::Confirmed)
+        };
+        apply(&mut rows, &Change::PutDelivery(confirmed));
+        assert_eq!(load(&rows).len(), 42 - 15);
+        assert_eq!(load(&rows)[0], Ok(Row::Delivery(confirmed)));
+    }
+
+    #[test]
     fn deleting_and_replacing_leave_no_rows_behind() {
         let mut rows = rows_of(&Change::PutAccount(longest_account()));
         let short = Account {
@@ -734,7 +678,7 @@ mod tests {
             &[ACCOUNT],
             &[ACCOUNT, 0],
             &[DEVICE],
-            &[DELIVERY, 1],
+            &[DELIVERIES, 1],
             &[0, 1],
         ] {
             let mut rows = Rows::new();
@@ -809,7 +753,12 @@ mod tests {
         let part = |total: u8, fields: &[u8]| [&[total], fields].concat();
         let sam = [account_prefix("sam").unwrap(), vec![0]].concat();
         let body = [notification_key(BODY, push("").id), vec![0]].concat();
-        let delivery = delivery_key(NotificationId(1), DeviceId(1));
+        let deliveries = deliveries_key(&receipt(DeliveryState::Sent));
+        let far = [
+            notification_key(DELIVERIES, NotificationId(1)),
+            vec![0xff; 4],
+        ]
+        .concat();
         let cases = [
             Case {
                 name: "no part count",
@@ -863,13 +812,28 @@ mod tests {
             },
             Case {
                 name: "unknown state",
-                key: delivery.clone(),
-                payload: vec![5, 0, 0, 0, 0, 0, 0, 0, 0],
+                key: deliveries.clone(),
+                payload: vec![0xf5, 0, 0, 0, 0, 1],
             },
             Case {
-                name: "short delivery",
-                key: delivery,
-                payload: vec![1, 0],
+                name: "half a delivery",
+                key: deliveries.clone(),
+                payload: vec![0xf1, 0, 0],
+            },
+            Case {
+                name: "no deliveries",
+                key: deliveries.clone(),
+                payload: vec![],
+            },
+            Case {
+                name: "a device twice",
+                key: deliveries,
+                payload: vec![0x10, 0, 0, 0, 0, 1, 0x11, 0, 0, 0, 0, 1],
+            },
+            Case {
+                name: "a device beyond the last",
+                key: far,
+                payload: vec![0xf1, 0, 0, 0, 0, 1],
             },
             Case {
                 name: "device of nothing",

@@ -130,7 +130,8 @@ pub enum Row {
 /// Where accounts, devices, notifications and deliveries live.
 pub trait Store {
     /// Hands out everything once, at start: all accounts, then all devices, then all notifications, then
-    /// all deliveries, each kind in the order of its keys.
+    /// all deliveries, each kind in the order of its keys; accounts with names above 32 bytes come after the
+    /// others, in no useful order.
     ///
     /// # Errors
     /// [`StoreError::Failed`] if the store cannot be read at all. A record that is damaged is skipped and

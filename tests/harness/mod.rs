@@ -7,6 +7,9 @@ pub(crate) mod http;
 pub(crate) mod phone;
 pub(crate) mod server;
 
+#[path = "../scratch/mod.rs"]
+pub(crate) mod scratch;
+
 use std::time::Duration;
 
 /// Nothing a healthy server does takes this long.

@@ -6,7 +6,6 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -15,10 +14,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use super::DEADLINE;
+use super::scratch::Scratch;
 
-/// What to run and where; dropping it removes the directory.
+/// What to run and where.
 pub(crate) struct Setup {
-    pub(crate) root: PathBuf,
+    root: Scratch,
     program: PathBuf,
     args: Vec<OsString>,
     open_files: Option<u64>,
@@ -35,15 +35,10 @@ impl Setup {
 
     /// A binary over an empty directory.
     pub(crate) fn of(program: impl Into<PathBuf>) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("lanpush-test-{}-{number}", std::process::id());
-        let root = std::env::temp_dir().join(name);
-        let _ = fs::remove_dir_all(&root);
-        fs::create_dir_all(&root).unwrap();
         Self {
-            root,
-            program: program.into(),
+            root: Scratch::new(),
+            // It runs in a directory of its own.
+            program: fs::canonicalize(program.into()).unwrap(),
             args: Vec::new(),
             open_files: None,
             environment: Vec::new(),
@@ -52,7 +47,7 @@ impl Setup {
     }
 
     pub(crate) fn data(&self) -> PathBuf {
-        let own = || self.root.join("data");
+        let own = || self.root.path().join("data");
         self.elsewhere.clone().unwrap_or_else(own)
     }
 
@@ -63,13 +58,19 @@ impl Setup {
 
     /// Runs with this configuration file.
     pub(crate) fn config(self, text: &str) -> Self {
-        let file = self.write_config(text);
-        self.arg("--config").arg(file)
+        self.write_config(text);
+        self
     }
 
+    /// Our phones listen before they log in: unless the text has its own `[xmpp]`, they get no time to
+    /// settle.
     pub(crate) fn write_config(&self, text: &str) -> PathBuf {
-        let file = self.root.join("lanpush.toml");
-        fs::write(&file, text).unwrap();
+        let file = self.config_file();
+        let settle = match text.contains("[xmpp]") {
+            true => "",
+            false => "\n[xmpp]\nsettle = 0\n",
+        };
+        fs::write(&file, format!("{text}{settle}")).unwrap();
         file
     }
 
@@ -89,14 +90,26 @@ impl Setup {
         self
     }
 
+    fn config_file(&self) -> PathBuf {
+        self.root.path().join("lanpush.toml")
+    }
+
     /// Runs with this limit of open files.
     pub(crate) fn open_files(mut self, limit: u64) -> Self {
         self.open_files = Some(limit);
         self
     }
 
+    /// The binary without arguments.
+    pub(crate) fn program(&self) -> Command {
+        Command::new(&self.program)
+    }
+
     /// The command, with everything but `user`'s own arguments chosen so that tests do not collide.
     pub(crate) fn command(&self) -> Command {
+        if !self.config_file().exists() {
+            self.write_config("");
+        }
         let mut command = match self.open_files {
             None => Command::new(&self.program),
             Some(limit) => {
@@ -110,9 +123,11 @@ impl Setup {
             .args(["--xmpp", "127.0.0.1:0", "--http", "127.0.0.1:0"])
             .args(["--domain", "push.lan", "--data"])
             .arg(self.data())
+            .arg("--config")
+            .arg(self.config_file())
             .args(&self.args)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .current_dir(&self.root)
+            .current_dir(self.root.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -161,12 +176,6 @@ impl Setup {
         let log = collect(child.stderr.take().unwrap());
         let status = wait(&mut child);
         (status.code(), log.whole())
-    }
-}
-
-impl Drop for Setup {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.root);
     }
 }
 

@@ -56,6 +56,7 @@ impl World {
         config.server.domain = "push.lan".to_owned();
         config.xmpp.registration = Registration::Open;
         config.xmpp.plaintext_login = true;
+        config.xmpp.settle = random.next() % 3;
         config.push.queue = 2 + random.below(20);
         config.push.history = 3 + random.below(60);
         let wall = Wall {

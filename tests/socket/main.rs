@@ -1,5 +1,7 @@
 //! The real binary over real sockets: what phones and senders see of it, and what the hostile ones get.
 
+#![cfg(test)]
+
 #[path = "../harness/mod.rs"]
 mod harness;
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::http;
 use crate::harness::phone::{Phone, RESOURCE, attribute};
-use crate::harness::server::Server;
+use crate::harness::server::{Server, Setup};
 
 /// Pushes and returns the notification's id.
 pub(crate) fn push(server: &Server, to: &str, message: &str) -> String {
@@ -100,6 +100,26 @@ fn the_second_login_wins_and_the_first_cannot_take_it_offline() {
     second.ping();
     let id = push(&server, "sam", "still here");
     assert_eq!(second.push().id, id);
+}
+
+#[test]
+fn a_phone_that_is_slow_to_read_still_learns_why_it_was_shown_out() {
+    let server = Setup::new().arg("--log").arg("debug").start();
+    let mut slow = Phone::over(small_window(server.xmpp));
+    slow.open_stream();
+    slow.register("sam");
+    slow.login("sam", RESOURCE);
+    slow.available();
+    for _ in 0..4 {
+        push(&server, "sam", &"x".repeat(8 * 1024));
+    }
+    let mut second = Phone::online(server.xmpp, "sam");
+    // The server has given up waiting and closed its socket; what it said is still on its way.
+    server.wait_for_log("c0: disconnected");
+    second.ping();
+    let rest = slow.rest().unwrap();
+    assert!(rest.ends_with("</stream:stream>"), "{} bytes", rest.len());
+    assert!(rest.contains("<conflict"), "{} bytes", rest.len());
 }
 
 #[test]

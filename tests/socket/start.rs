@@ -1,12 +1,12 @@
 //! Starting, stopping and failing to start.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{Ipv6Addr, TcpListener};
 
 use rustix::process::Signal;
 
 use crate::harness::http;
-use crate::harness::phone::Phone;
+use crate::harness::phone::{Phone, RESOURCE, password};
 use crate::harness::server::{Server, Setup, has_mode};
 
 #[test]
@@ -110,6 +110,18 @@ fn what_keeps_it_from_starting_is_said_in_a_line() {
             code: 1,
         },
         Case {
+            name: "the data directory cannot be made",
+            setup: Setup::new().arg("--data").arg("/proc/lanpush"),
+            code: 1,
+            says: "/proc/lanpush".into(),
+        },
+        Case {
+            name: "the path of the data directory is too long for a socket",
+            setup: Setup::new().arg("--data").arg("d".repeat(120)),
+            code: 1,
+            says: "admin.sock".into(),
+        },
+        Case {
             name: "port of phones in use",
             setup: Setup::new().arg("--xmpp").arg(taken.to_string()),
             code: 1,
@@ -152,11 +164,8 @@ fn sighup_reads_the_configuration_again() {
     let file = setup.write_config("[push]\napi_key = \"before\"\n");
     let server = setup.start();
     let mut phone = Phone::online(server.xmpp, "sam");
-    fs::write(
-        &file,
-        "[push]\napi_key = \"after\"\n[storage]\ncache = 2000000\n",
-    )
-    .unwrap();
+    let text = "[push]\napi_key = \"after\"\n[storage]\ncache = 2000000\n[xmpp]\nsettle = 0\n";
+    fs::write(&file, text).unwrap();
     server.signal(Signal::HUP);
     server.wait_for_log("storage.cache");
     super::phones::push(&server, "sam", "x");
@@ -184,4 +193,48 @@ fn the_admin_socket_is_private_and_replaces_a_stale_one() {
     assert_eq!(http::reply(stream).unwrap().status, 200);
     server.stop();
     assert!(!socket.exists());
+}
+
+#[test]
+fn the_command_line_reaches_the_running_server() {
+    let server = Server::start();
+    let data = server.data();
+    let lanpush = |arguments: &[&str]| {
+        let mut command = server.setup().program();
+        let output = command.args(arguments).arg("--data").arg(&data).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    lanpush(&["user", "add", "sam", &password("sam")]);
+    assert!(lanpush(&["user", "list"]).contains("sam"));
+    let mut phone = Phone::open(server.xmpp);
+    phone.login("sam", RESOURCE);
+    phone.available();
+    lanpush(&["send", "sam", "from the command line", "--title", "Hello"]);
+    let push = phone.push();
+    assert_eq!(
+        (push.title.as_str(), push.message.as_str()),
+        ("Hello", "from the command line")
+    );
+    lanpush(&["user", "del", "sam"]);
+    let rest = phone.rest().unwrap();
+    assert!(rest.contains("<stream:error>"), "{rest}");
+}
+
+#[test]
+fn one_listener_takes_both_families_and_shows_addresses_plainly() {
+    let server = Setup::new().arg("--xmpp").arg("[::]:0").start();
+    let port = server.xmpp.port();
+    let old = Phone::open(([127, 0, 0, 1], port).into());
+    let sessions = http::get(server.http, "/session.do").body;
+    assert!(sessions.contains("127.0.0.1"), "{sessions}");
+    assert!(!sessions.contains("::ffff"), "{sessions}");
+    if TcpListener::bind("[::1]:0").is_ok() {
+        let new = Phone::open((Ipv6Addr::LOCALHOST, port).into());
+        let sessions = http::get(server.http, "/session.do").body;
+        assert!(sessions.contains("::1"), "{sessions}");
+        drop(new);
+    }
+    drop(old);
 }

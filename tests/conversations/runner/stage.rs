@@ -54,6 +54,7 @@ impl Stage {
     pub(crate) fn new(chopped: bool) -> Self {
         let mut config = Config::default();
         config.server.domain = "push.lan".to_owned();
+        config.xmpp.settle = 0;
         let mut scope = Scope::default();
         scope.set("domain", "push.lan");
         Self {
@@ -353,6 +354,7 @@ fn configure(config: &mut Config, key: &str, value: &str) -> Result<(), String> 
             }
         }
         "plaintext-login" => config.xmpp.plaintext_login = value == "yes",
+        "settle" => config.xmpp.settle = number()? as u64,
         "idle" => config.xmpp.idle = number()? as u64,
         "api-key" => value.clone_into(&mut config.push.api_key),
         "queue" => config.push.queue = number()?,

@@ -24,7 +24,7 @@ import org.xmlpull.v1.XmlPullParser;
 final class Phone implements ConnectionListener {
     static final String RESOURCE = "AndroidpnClient";
     /** Longest a phone waits for anything in these tests; reached only when something is wrong. */
-    static final int PATIENCE_MS = 15_000;
+    static final int PATIENCE_MS = 10_000;
 
     /** One notification as the application gets it. */
     record Notification(String id, String title, String message, String uri) {
@@ -194,7 +194,6 @@ final class Phone implements ConnectionListener {
 
     @Override
     public void connectionClosedOnError(Exception error) {
-        endings.add(String.valueOf(error));
         if (connection != null && connection.isConnected()) {
             connection.disconnect();
         }
@@ -203,6 +202,7 @@ final class Phone implements ConnectionListener {
             reconnection.setDaemon(true);
             reconnection.start();
         }
+        endings.add(String.valueOf(error));
     }
 
     /** androidpn's reconnection thread: tries for ever, does nothing while all is well, and never ends. */

@@ -4,11 +4,11 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import org.jivesoftware.smack.SmackConfiguration;
 import org.jivesoftware.smack.XMPPConnection;
 import org.jivesoftware.smack.XMPPException;
@@ -45,8 +45,9 @@ public final class Scenarios {
         all.put("forbidden-characters", Scenarios::forbiddenCharacters);
         all.put("credentials", Scenarios::credentials);
         all.put("push-while-away", Scenarios::pushWhileAway);
-        all.put("server-stopped", gateway -> comesBack(gateway, gateway::stop, "system-shutdown"));
-        all.put("server-killed", gateway -> comesBack(gateway, gateway::kill, "SocketException"));
+        all.put("push-at-cold-start", Scenarios::pushAtColdStart);
+        all.put("server-stopped", Scenarios::serverStopped);
+        all.put("server-killed", Scenarios::serverKilled);
         all.put("same-address-twice", Scenarios::sameAddressTwice);
         all.put("two-logins-at-once", Scenarios::twoLoginsAtOnce);
         all.put("two-devices", Scenarios::twoDevices);
@@ -76,7 +77,8 @@ public final class Scenarios {
         phone.register();
         phone.login();
         phone.settle();
-        Check.equal("address", phone.user + "@push.lan/" + Phone.RESOURCE, phone.connection().getUser());
+        // In the name the client used, not in the one the server is configured with.
+        Check.equal("address", phone.user + "@127.0.0.1/" + Phone.RESOURCE, phone.connection().getUser());
         Phone other = Phone.online(gateway.port());
 
         Gateway.Accepted broadcast = gateway.push("*", TITLE, MESSAGE, URI);
@@ -176,19 +178,50 @@ public final class Scenarios {
         phone.quit();
     }
 
-    /** The server ends; the phone is told, comes back by itself and gets what was sent meanwhile. */
-    private static void comesBack(Gateway gateway, Step end, String reason) throws Exception {
+    /**
+     * androidpn adds its listener after login, and login sends the presence: a push that comes at once finds
+     * no listener, while Smack answers the ping behind it all the same.
+     */
+    private static void pushAtColdStart(Gateway gateway) throws Exception {
+        Phone phone = Phone.online(gateway.port());
+        phone.quit();
+        for (int start = 1; start <= 4; start++) {
+            Gateway.Accepted push = gateway.push(phone.user, "start " + start);
+            Check.equal("push at start " + start, push.id(), ColdPhone.firstPush(gateway.port(), phone));
+            gateway.awaitState(push.id(), "acknowledged");
+        }
+    }
+
+    /** The server stops; the phone is told, comes back by itself and gets what was sent meanwhile, only that. */
+    private static void serverStopped(Gateway gateway) throws Exception {
         Phone phone = Phone.online(gateway.port());
         Gateway.Accepted before = gateway.push(phone.user, "before");
         Check.arrived(phone, before, "before");
         gateway.awaitState(before.id(), "acknowledged");
         phone.reconnectEvery(1000);
-        end.run();
-        Check.contains("what the phone was told", reason, phone.nextEnding());
+        gateway.stop();
+        Check.contains("what the phone was told", "system-shutdown", phone.nextEnding());
+        gateway.start();
+        Check.arrived(phone, gateway.push(phone.user, "meanwhile"), "meanwhile");
+        Check.arrived(phone, gateway.push("*", "after"), "after");
+        phone.quit();
+    }
+
+    /**
+     * The server is killed. Its kernel has to reset the connections: this parser would take a plain end for
+     * the end of a document, and the phone would sit there for ever.
+     */
+    private static void serverKilled(Gateway gateway) throws Exception {
+        Phone phone = Phone.online(gateway.port());
+        Gateway.Accepted before = gateway.push(phone.user, "before");
+        Check.arrived(phone, before, "before");
+        phone.reconnectEvery(1000);
+        gateway.kill();
+        Check.contains("what the phone was told", "SocketException", phone.nextEnding());
         gateway.start();
         Gateway.Accepted meanwhile = gateway.push(phone.user, "meanwhile");
         Phone.Notification got = phone.next();
-        // A killed server may have lost the receipt: then the same notification comes again.
+        // The receipt may have died with the server; then the same notification comes again, with its id.
         if (got.id().equals(before.id())) {
             got = phone.next();
         }
@@ -221,37 +254,35 @@ public final class Scenarios {
         List<Phone> phones = List.of(first, second);
         CyclicBarrier start = new CyclicBarrier(phones.size());
         ExecutorService threads = Executors.newFixedThreadPool(phones.size());
-        try {
-            List<Callable<Void>> logins = new ArrayList<>();
-            for (Phone phone : phones) {
-                logins.add(() -> {
-                    start.await();
-                    phone.login();
-                    return null;
-                });
-            }
-            int loggedIn = 0;
-            for (Future<Void> login : threads.invokeAll(logins)) {
-                loggedIn += succeeded(login) ? 1 : 0;
-            }
-            Check.equal("one of them stays", true, loggedIn > 0);
-        } finally {
-            threads.shutdownNow();
+        for (Phone phone : phones) {
+            threads.submit(() -> {
+                start.await();
+                phone.login();
+                return null;
+            });
         }
+        threads.shutdown();
+        Check.equal("both have tried", true, threads.awaitTermination(Phone.PATIENCE_MS, TimeUnit.MILLISECONDS));
+        Phone winner = remaining(phones);
+        winner.settle();
         Gateway.Accepted push = gateway.push(first.user, "once");
         Check.equal("queued", 1, push.queued());
-        gateway.awaitState(push.id(), "acknowledged");
-        Check.equal("copies of one push", 1, first.inbox.size() + second.inbox.size());
+        Check.equal("sent", 1, push.sent());
+        Check.arrived(winner, push, "once");
+        Check.arrived(winner, gateway.push("*", "next"), "next");
+        Check.equal("copies elsewhere", 0, first.inbox.size() + second.inbox.size());
     }
 
-    /** Whether the login went through; the one that lost may see its connection closed on the way. */
-    private static boolean succeeded(Future<Void> login) throws InterruptedException {
-        try {
-            login.get();
-            return true;
-        } catch (java.util.concurrent.ExecutionException lost) {
-            return false;
+    /** The one phone whose connection stays when the other has been told of the conflict. */
+    private static Phone remaining(List<Phone> phones) throws InterruptedException {
+        long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(Phone.PATIENCE_MS);
+        List<Phone> connected = phones;
+        while (connected.size() != 1) {
+            Check.equal("time is left for one to go", true, System.nanoTime() < end);
+            Thread.sleep(10);
+            connected = phones.stream().filter(phone -> phone.connection().isConnected()).toList();
         }
+        return connected.get(0);
     }
 
     private static void twoDevices(Gateway gateway) throws Exception {
@@ -287,7 +318,9 @@ public final class Scenarios {
         Check.equal("queued of a tag", 2, house.queued());
         Check.arrived(kitchen, house, "house");
         Check.arrived(garage, house, "house");
+        gateway.awaitState(house.id(), "acknowledged");
         gateway.stop();
+        kitchen.nextEnding();
         gateway.start();
         kitchen.comeOnline();
         Check.arrived(kitchen, gateway.push("alias:kitchen", "after a restart"), "after a restart");

@@ -1,0 +1,86 @@
+//! What the release build may cost, counted.
+
+#![cfg(test)]
+
+mod harness;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use harness::phone::{Phone, RESOURCE};
+use harness::server::{Server, Setup};
+
+/// Resident memory of a server that has just started, in kB.
+const IDLE: usize = 6000;
+/// What 1 000 phones that are logged in and silent may add, in kB.
+const PHONES: usize = 1500;
+
+/// The release build: `LANPUSH_BIN`, or one made for this test.
+fn release() -> Setup {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| match std::env::var_os("LANPUSH_BIN") {
+        Some(program) => program.into(),
+        None => build(),
+    });
+    Setup::of(program)
+}
+
+fn build() -> PathBuf {
+    let directory = env!("CARGO_MANIFEST_DIR");
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--message-format", "json"])
+        .current_dir(directory)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .unwrap()
+}
+
+fn resident(server: &Server) -> usize {
+    server.status("VmRSS:")
+}
+
+fn connect(address: SocketAddr, register: bool) -> Vec<Phone> {
+    let online = |n| {
+        let user = format!("{n:032x}");
+        let mut phone = Phone::open(address);
+        if register {
+            phone.register(&user);
+        }
+        phone.login(&user, RESOURCE);
+        phone.available();
+        phone
+    };
+    (0..1000).map(online).collect()
+}
+
+#[test]
+fn an_idle_server_and_a_thousand_phones() {
+    let fresh = release().start();
+    let idle = resident(&fresh);
+
+    let phones = connect(fresh.xmpp, true);
+    let registering = resident(&fresh) - idle;
+    drop(phones);
+
+    let server = fresh.stop().start();
+    let before = resident(&server);
+    let phones = connect(server.xmpp, false);
+    let after = resident(&server);
+    drop(phones);
+    eprintln!(
+        "idle {idle} kB; 1000 phones that register add {registering} kB; \
+         with 1000 users {before} kB, 1000 phones that return add {} kB",
+        after - before
+    );
+    assert!(idle <= IDLE, "{idle} kB");
+    assert!(after - before <= PHONES, "{} kB", after - before);
+}
