@@ -132,7 +132,7 @@ impl Domain {
             if self
                 .devices
                 .get(*device)
-                .is_some_and(super::devices::Device::is_available)
+                .is_some_and(super::devices::Device::is_ready)
             {
                 sent += 1;
                 self.effects.push_back(Effect::Pump(*device));
@@ -140,7 +140,7 @@ impl Domain {
         }
         self.keep_history_bounded(id);
         log::info!(
-            "notification {id}: kept for {} devices, sent to {sent}",
+            "notification {id}: kept for {}, sent to {sent}",
             devices.len()
         );
         Done::Accepted {
@@ -160,7 +160,7 @@ impl Domain {
     }
 
     /// Only what is on disk counts: a push that the disk may yet refuse puts nothing out.
-    fn keep_queue_bounded(&mut self, id: DeviceId, now: Now) {
+    pub(super) fn keep_queue_bounded(&mut self, id: DeviceId, now: Now) {
         while let Some(device) = self.devices.get_mut(id)
             && device.queue.len() > self.config.push.queue
             && device
@@ -253,10 +253,7 @@ impl Domain {
     /// does not have yet holds up those behind it, so that order holds.
     fn next_to_send(&self, id: DeviceId) -> Option<NotificationId> {
         let device = self.devices.get(id)?;
-        let link = device
-            .link
-            .as_ref()
-            .filter(|link| link.presence.is_some())?;
+        let link = device.link.as_ref().filter(|_| device.is_ready())?;
         let next = device.queue.get(link.in_flight).copied()?;
         self.ledger.is_durable(next).then_some(next)
     }

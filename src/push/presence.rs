@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::devices::Link;
 use super::domain::{Domain, Effect};
@@ -29,6 +30,7 @@ impl Domain {
         };
         let user = Rc::clone(user);
         let id = self.device_for(&user, resource);
+        self.settling.retain(|(_, settling)| *settling != id);
         let device = self
             .devices
             .get_mut(id)
@@ -37,6 +39,7 @@ impl Domain {
         let link = Link {
             conn,
             presence: None,
+            settled: false,
             in_flight: 0,
             ping: None,
             pings: 0,
@@ -77,6 +80,7 @@ impl Domain {
             return;
         }
         device.link = None;
+        self.settling.retain(|(_, settling)| *settling != id);
         if device.seen {
             let seconds = now.wall.seconds();
             if seconds > device.last_seen.saturating_add(LAST_SEEN_LAG) {
@@ -102,7 +106,7 @@ impl Domain {
         let Some(link) = &mut device.link else {
             return;
         };
-        link.presence = Some(show);
+        let is_first = link.presence.replace(show).is_none() && !link.settled;
         if !device.seen {
             device.seen = true;
             device.last_seen = now.wall.seconds();
@@ -111,11 +115,31 @@ impl Domain {
             let account = Rc::clone(&device.account);
             if fresh {
                 self.inherit(id, &account, now);
+                self.keep_queue_bounded(id, now);
                 self.forget_long_away(&account, now);
             }
             self.put_device(id);
         }
+        if is_first && !self.settling.iter().any(|(_, device)| *device == id) {
+            let wait = Duration::from_secs(self.config.xmpp.settle);
+            self.settling.push_back((now.mono.after(wait), id));
+        }
+        self.settle_due(now);
         self.effects.push_back(Effect::Pump(id));
+    }
+
+    /// Lets phones have their pushes whose time to settle is over.
+    pub(super) fn settle_due(&mut self, now: Now) {
+        while let Some((_, id)) = self.settling.pop_front_if(|(due, _)| *due <= now.mono) {
+            if let Some(link) = self
+                .devices
+                .get_mut(id)
+                .and_then(|device| device.link.as_mut())
+            {
+                link.settled = true;
+                self.effects.push_back(Effect::Pump(id));
+            }
+        }
     }
 
     /// The device is connected but does not want anything.
