@@ -3,14 +3,6 @@
 //! What may come again: a push whose acknowledgement was not on the disk yet, which takes it at most
 //! `RECEIPT_DELAY`; it comes with the id it had. The crash stage runs this.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    reason = "a test stops at the first surprise"
-)]
-
 #[cfg(test)]
 mod harness;
 #[cfg(test)]

@@ -4,8 +4,6 @@
 //!
 //! `tests/faults/shim.c` does it, between the server and the C library. The crash stage runs this.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 #[cfg(test)]
 mod harness;
 
@@ -110,7 +108,8 @@ mod tests {
                     assert!(!log.contains("panicked"), "{log}");
                     setup
                 }
-                Err((status, log, setup)) => {
+                Err(end) => {
+                    let (status, log, setup) = *end;
                     assert_eq!(status.code(), Some(1), "{log}");
                     assert!(log.contains("ERROR") || log.contains("lanpush: "), "{log}");
                     assert!(kind != "short", "short writes are no failure:\n{log}");

@@ -138,12 +138,12 @@ impl Setup {
     pub(crate) fn start(self) -> Server {
         match self.try_start() {
             Ok(server) => server,
-            Err((status, log, _)) => panic!("ended before it was ready, {status}:\n{log}"),
+            Err(end) => panic!("ended before it was ready, {}:\n{}", end.0, end.1),
         }
     }
 
     /// Starts the server and waits until it is ready, or has ended: its status, its log and the setup.
-    pub(crate) fn try_start(self) -> Result<Server, (ExitStatus, String, Self)> {
+    pub(crate) fn try_start(self) -> Result<Server, Box<(ExitStatus, String, Self)>> {
         let mut child = self.command().spawn().unwrap();
         let lines = lines_of(child.stdout.take().unwrap());
         let log = collect(child.stderr.take().unwrap());
@@ -159,7 +159,7 @@ impl Setup {
             let Some(address) = server.ready(prefix) else {
                 let status = server.wait();
                 let log = server.log.whole();
-                return Err((status, log, server.setup.take().unwrap()));
+                return Err(Box::new((status, log, server.setup.take().unwrap())));
             };
             if prefix == "ready xmpp " {
                 server.xmpp = address;
