@@ -1,9 +1,13 @@
 //! Two clocks, both handed in: a monotonic one for protocol deadlines, a wall clock with a trust flag.
 //!
 //! Nothing below `edge` can ask what time it is. Routers boot in 1970, so whoever wants to expire or
-//! stamp something looks at [`Wall::trusted`] first.
+//! stamp something looks at [`Wall::trusted`] first; [`keeper`] has the rules of trust.
+
+pub mod keeper;
 
 use std::time::Duration;
+
+pub use keeper::{Basis, Hinter, Timekeeper};
 
 /// A point on the monotonic clock: milliseconds since the process started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +39,7 @@ impl Instant {
 pub struct Wall {
     /// Milliseconds since the epoch.
     pub millis: u64,
-    /// False while the clock shows a time before this program was built.
+    /// Whether [`Timekeeper`] believes it. If not, nothing expires, and no schedule fires.
     pub trusted: bool,
 }
 

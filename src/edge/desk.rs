@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::push::store::StoreError;
 use crate::push::views::{NotificationView, SessionView, Status, UserView};
 use crate::push::{Answer, Request};
-use crate::time::Now;
+use crate::time::{Hinter, Now};
 
 impl Desk for Hub {
     async fn ask(&self, request: Request) -> Answer {
@@ -24,7 +24,15 @@ impl Desk for Hub {
     }
 
     fn status(&self) -> Status {
-        self.gateway().status(Hub::now(self))
+        let now = Hub::now(self);
+        Status {
+            clock: self.clock.basis(),
+            ..self.gateway().status(now)
+        }
+    }
+
+    fn hint_time(&self, millis: u64) {
+        self.clock.hint(Hinter::Administrator, millis);
     }
 
     fn users(

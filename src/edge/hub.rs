@@ -153,6 +153,7 @@ impl Hub {
                     peer.resume();
                 }
             }
+            Action::Hint { from, millis } => self.clock.hint(from, millis),
             Action::Answer { ask, answer } => {
                 if let Some(asker) = self.asks.borrow_mut().remove(&ask.0) {
                     // Whoever does not wait any longer has no use for it.

@@ -9,13 +9,14 @@
 //! | `refusal`, `seats`, `descriptors` | how many fit in, and what the others hear |
 //! | `http/`, `desk` | the page and the API, and what they see of the hub |
 //! | `data_dir`, `storage`, `storage_thread`, `database` | the disk |
-//! | `timer`, `clock`, `entropy`, `signals`, `bell` | time, randomness, signals, waking tasks |
+//! | `timer`, `clock`, `clock_set`, `entropy`, `signals`, `bell` | time, randomness, signals, waking tasks |
 //! | `logging`, `seldom`, `summary`, `lan`, `error` | what a person reads |
 
 mod admin;
 mod backlog;
 mod bell;
 mod clock;
+mod clock_set;
 mod connection;
 pub mod data_dir;
 mod database;

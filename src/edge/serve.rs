@@ -18,7 +18,7 @@ use super::phones::Phones;
 use super::signals::{Wish, Wishes};
 use super::storage::{Outcomes, SledStore};
 use super::web::Web;
-use super::{entropy, summary, timer};
+use super::{clock_set, entropy, summary, timer};
 use crate::config::Config;
 use crate::limits::STOP_WAIT;
 use crate::push::{Event, Gateway};
@@ -110,6 +110,7 @@ async fn serve_until_stopped(
 ) -> Result<(), RunError> {
     let mut wishes = Wishes::listen().map_err(RunError::System)?;
     hub.spawn(timer::run(Rc::clone(hub)));
+    hub.spawn(clock_set::run(Rc::clone(hub)));
     hub.spawn(Rc::clone(hub).finish_turns());
     hub.spawn(hear_of_storage(Rc::clone(hub), outcomes));
 

@@ -44,8 +44,24 @@ pub struct Link {
     pub ping: Option<Ping>,
     /// Pings sent on this connection, to give each its id.
     pub pings: u32,
+    /// Whether it may be asked what time it is.
+    pub clock: Clock,
     /// More will be written when the socket has taken what it has.
     pub pumping: bool,
+}
+
+/// What a connected phone has to do with the time of day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clock {
+    /// It is not one to ask.
+    #[default]
+    None,
+    /// It may be asked.
+    Known,
+    /// It was asked at this point and has not told.
+    Asked(Instant),
+    /// It was asked at this point and has told.
+    Told(Instant),
 }
 
 /// A ping that has not been answered.

@@ -17,7 +17,7 @@ use super::loading::Loading;
 use super::notification::NotificationId;
 use super::store::{Change, Device, DeviceId, Store, StoreError, Urgency};
 use crate::config::{Config, Registration};
-use crate::time::{Instant, Now};
+use crate::time::{Hinter, Instant, Now};
 use crate::xmpp::error::{StanzaError, StreamError};
 use crate::xmpp::feature::notification::Push;
 
@@ -32,6 +32,10 @@ pub enum Effect {
     Pump(DeviceId),
     /// Tell a connection what became of the request that waited for the disk.
     Finish(ConnId, Result<(), StanzaError>),
+    /// Ask a phone for the time.
+    AskTime(ConnId),
+    /// Pass on what time somebody says it is, in milliseconds since 1970.
+    Hint(Hinter, u64),
     /// Tell a sender.
     Answer(AskId, Answer),
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::notification::{NotificationId, Target};
 use super::store::{StoreError, Ticket};
+use crate::time::Hinter;
 
 /// Names an open connection. The edge gives it and may use it again after [`Event::Disconnected`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,6 +120,13 @@ pub enum Action {
     Resume {
         /// The connection.
         conn: ConnId,
+    },
+    /// Somebody says what time it is: to be passed on to [`crate::time::Timekeeper::hint`].
+    Hint {
+        /// Who.
+        from: Hinter,
+        /// Milliseconds since 1970.
+        millis: u64,
     },
     /// A request has its answer. Everything a positive answer speaks of is durable.
     Answer {

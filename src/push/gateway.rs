@@ -12,8 +12,9 @@ use super::store::{DeviceId, Store, StoreError};
 use super::wheel::Wheel;
 use crate::config::Config;
 use crate::limits;
-use crate::time::{Instant, Now};
+use crate::time::{Hinter, Instant, Now};
 use crate::xmpp::error::{StanzaError, StreamError};
+use crate::xmpp::feature;
 use crate::xmpp::session::{Flow, Session};
 
 /// Every session, every account and every queue.
@@ -51,6 +52,7 @@ pub(super) enum Pending {
     Pump(DeviceId),
     Close(ConnId),
     Resume(ConnId),
+    Hint(Hinter, u64),
     Answer(AskId, Answer),
 }
 
@@ -108,6 +110,7 @@ impl Gateway {
                 },
                 Pending::Close(conn) => Action::Close { conn },
                 Pending::Resume(conn) => Action::Resume { conn },
+                Pending::Hint(from, millis) => Action::Hint { from, millis },
                 Pending::Answer(ask, answer) => Action::Answer { ask, answer },
             };
             return Some(action);
@@ -288,8 +291,21 @@ impl Gateway {
                 }
                 Effect::Pump(device) => self.actions.push_back(Pending::Pump(device)),
                 Effect::Finish(id, outcome) => self.finish(id, outcome, now),
+                Effect::AskTime(id) => self.ask_time(id),
+                Effect::Hint(from, millis) => {
+                    self.actions.push_back(Pending::Hint(from, millis));
+                }
                 Effect::Answer(ask, answer) => self.actions.push_back(Pending::Answer(ask, answer)),
             }
+        }
+    }
+
+    fn ask_time(&mut self, id: ConnId) {
+        let conn = self.conns.get(&id).filter(|conn| !conn.closing);
+        if let Some(bound) = conn.and_then(|conn| conn.session.bound()) {
+            let mut out = Vec::new();
+            feature::time::write_question(bound, &mut out);
+            self.actions.push_back(Pending::Bytes(id, out));
         }
     }
 

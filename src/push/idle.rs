@@ -28,6 +28,7 @@ impl Gateway {
             if !current {
                 continue;
             }
+            self.ask_time_again(id, now);
             match self.deadline(id) {
                 Some(Deadline::Close(at)) if at <= now.mono => {
                     self.close(id, StreamError::ConnectionTimeout, now);
@@ -39,6 +40,13 @@ impl Gateway {
                 Some(_) => self.look_again(id, now),
                 None => {}
             }
+        }
+    }
+
+    /// A clock may come into doubt long after a phone has logged in.
+    fn ask_time_again(&mut self, id: ConnId, now: Now) {
+        if let Some(device) = self.conns.get(&id).and_then(|conn| conn.device) {
+            self.domain.ask_time(device, now);
         }
     }
 

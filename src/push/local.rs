@@ -11,7 +11,7 @@ use super::event::ConnId;
 use super::notification::DeliveryState;
 use super::store::DeviceId;
 use crate::config::Config;
-use crate::time::Now;
+use crate::time::{Now, Wall};
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::host::{AccountChange, Host, Registration, Show};
 use crate::xmpp::jid::Jid;
@@ -43,6 +43,10 @@ impl Local<'_> {
 impl Host for Local<'_> {
     fn config(&self) -> &Config {
         &self.domain.config
+    }
+
+    fn wall(&self) -> Wall {
+        self.now.wall
     }
 
     fn domain_name(&mut self, domain: &str) -> Rc<str> {
@@ -105,6 +109,18 @@ impl Host for Local<'_> {
     fn unavailable(&mut self) {
         if let Some(device) = *self.device {
             self.domain.unavailable(device);
+        }
+    }
+
+    fn knows_time(&mut self) {
+        if let Some(device) = *self.device {
+            self.domain.knows_time(device, self.now);
+        }
+    }
+
+    fn told_time(&mut self, millis: u64) {
+        if let Some(device) = *self.device {
+            self.domain.told_time(device, millis);
         }
     }
 

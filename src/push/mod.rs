@@ -4,6 +4,7 @@
 //! it stands at [`Gateway`].
 
 pub mod accounts;
+pub mod clock_hints;
 pub mod commits;
 pub mod delivery;
 pub mod devices;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::devices::Link;
+use super::devices::{Clock, Link};
 use super::domain::{Domain, Effect};
 use super::event::ConnId;
 use super::notification::{DeliveryState, NotificationId};
@@ -43,6 +43,7 @@ impl Domain {
             in_flight: 0,
             ping: None,
             pings: 0,
+            clock: Clock::default(),
             pumping: false,
         };
         if let Some(old) = device.link.replace(Box::new(link)) {

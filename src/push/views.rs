@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::gateway::{Conn, Gateway};
 use super::notification::{DeliveryState, Notification};
 use super::store::StoreError;
-use crate::time::Now;
+use crate::time::{Basis, Now};
 use crate::xmpp::host::Show;
 
 /// Figures of the whole gateway.
@@ -27,6 +27,8 @@ pub struct Status {
     pub dropped: u64,
     /// Seconds since start.
     pub uptime: u64,
+    /// What the time is based on; filled in by whoever has the [`Timekeeper`](crate::time::Timekeeper).
+    pub clock: Basis,
     /// What keeps new pushes from being accepted, in words, or `None`.
     pub trouble: Option<String>,
 }
@@ -111,6 +113,7 @@ impl Gateway {
             notifications: domain.ledger.len(),
             dropped: domain.dropped,
             uptime: u64::from(now.mono.seconds()),
+            clock: Basis::default(),
             trouble: domain.trouble.as_ref().map(ToString::to_string),
         }
     }

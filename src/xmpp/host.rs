@@ -7,11 +7,15 @@ use minidom::Element;
 use super::error::StanzaError;
 use super::jid::Jid;
 use crate::config::Config;
+use crate::time::Wall;
 
 /// The server as one connection sees it. An implementation knows which connection it stands for.
 pub trait Host {
     /// The effective configuration.
     fn config(&self) -> &Config;
+
+    /// The time of day.
+    fn wall(&self) -> Wall;
 
     /// A shared copy of a domain name: most sessions use the same few.
     fn domain_name(&mut self, domain: &str) -> Rc<str>;
@@ -66,6 +70,12 @@ pub trait Host {
 
     /// The bound device is connected but does not want anything.
     fn unavailable(&mut self);
+
+    /// The client is one that knows what time it is; it may be asked.
+    fn knows_time(&mut self);
+
+    /// The client has told the time: milliseconds since 1970.
+    fn told_time(&mut self, millis: u64);
 
     /// The app has confirmed a notification, named by the text of its id.
     fn confirmed(&mut self, id: &str);

@@ -82,6 +82,7 @@ const TABLE: &[&[Route]] = &[
     feature::roster::ROUTES,
     feature::ping::ROUTES,
     feature::disco::ROUTES,
+    feature::time::ROUTES,
     feature::confirm::ROUTES,
     feature::labels::ROUTES,
 ];

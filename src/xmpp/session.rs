@@ -14,7 +14,7 @@ use minidom::Element;
 use minidom::element::escape;
 
 use super::error::{StanzaError, StreamError};
-use super::feature::{auth, message, presence, register};
+use super::feature::{auth, message, presence, register, time};
 use super::host::Host;
 use super::router::{self, Context, Reply};
 use super::stanza::{self, attr};
@@ -250,6 +250,9 @@ impl Session {
         if let Some(kind @ ("result" | "error")) = attr(&element, "type") {
             if let (Some(id), State::Bound(_)) = (attr(&element, "id"), &self.state) {
                 host.answered(id, kind == "result");
+                if let Some(millis) = time::answer(&element) {
+                    host.told_time(millis);
+                }
             }
             return;
         }

@@ -9,7 +9,7 @@
 //! | `PUT users/NAME` | `{"password"}` | `{"name"}` |
 //! | `DELETE users/NAME` | | `{"name"}` |
 //! | `GET sessions?limit=` | | `{"sessions":[…]}`, newest first |
-//! | `GET status` | | figures |
+//! | `GET status` | | figures; `clock` is `system`, `hints` or `none` |
 //!
 //! `to` is `*`, a user, `alias:…` or `tag:…`; it has to be there, the other fields may be left out. Times are
 //! seconds since 1970. A field nobody knows is an error, because it is a typing error. JSON has to say that
@@ -324,6 +324,7 @@ struct StatusOut {
     notifications: usize,
     dropped: u64,
     uptime: u64,
+    clock: &'static str,
     trouble: Option<String>,
 }
 
@@ -339,6 +340,7 @@ impl From<Status> for StatusOut {
             notifications: status.notifications,
             dropped: status.dropped,
             uptime: status.uptime,
+            clock: status.clock.as_str(),
             trouble: status.trouble,
         }
     }

@@ -34,6 +34,8 @@ pub(super) struct FakeDesk {
     pub(super) users: RefCell<Vec<UserView>>,
     pub(super) sessions: RefCell<Vec<SessionView>>,
     pub(super) notifications: RefCell<Vec<NotificationView>>,
+    /// What time it was last told.
+    pub(super) told: Cell<Option<u64>>,
 }
 
 impl FakeDesk {
@@ -48,6 +50,7 @@ impl FakeDesk {
             users: RefCell::new(vec![user("sam", true), user("mia", false)]),
             sessions: RefCell::default(),
             notifications: RefCell::default(),
+            told: Cell::default(),
         }
     }
 
@@ -115,6 +118,10 @@ impl Desk for FakeDesk {
                 trusted: true,
             },
         }
+    }
+
+    fn hint_time(&self, millis: u64) {
+        self.told.set(Some(millis));
     }
 
     fn status(&self) -> Status {

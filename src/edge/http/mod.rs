@@ -3,7 +3,7 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `connection` | bytes off and onto the socket, deadlines |
-//! | `request`, `chunked`, `response` | the wire |
+//! | `request`, `chunked`, `response`, `date` | the wire |
 //! | `form`, `multipart` | fields of forms and queries |
 //! | `access` | who may ask |
 //! | `routes` | which page answers, and what an error looks like there |
@@ -18,6 +18,7 @@ mod ask;
 mod chunked;
 mod connection;
 mod console;
+mod date;
 mod error;
 mod form;
 mod history;
@@ -79,6 +80,9 @@ pub trait Desk {
 
     /// Both clocks.
     fn now(&self) -> Now;
+
+    /// An administrator says that it is `millis` since 1970.
+    fn hint_time(&self, millis: u64);
 
     /// Figures of the whole gateway.
     fn status(&self) -> Status;

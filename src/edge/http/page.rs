@@ -8,7 +8,7 @@ use super::html::{Count, Duration, Name, Parameter, Text, Time};
 use super::response::Response;
 use crate::limits;
 use crate::push::views::{NotificationView, SessionView, Status, UserView};
-use crate::time::Wall;
+use crate::time::{Basis, Wall};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -194,8 +194,11 @@ fn troubles(status: &Status, now: Wall) -> String {
         );
     }
     if !now.trusted {
-        boxes +=
-            "<p role=\"alert\">The clock of this machine is not set; times here are wrong.</p>";
+        boxes += "<p role=\"alert\">The clock of this machine is not set: times here are wrong, \
+                  nothing expires, and nothing that is scheduled is sent.</p>";
+    } else if status.clock == Basis::Hints {
+        boxes += "<p role=\"alert\">The clock of this machine is wrong; the time has been told by \
+                  phones or an administrator.</p>";
     }
     boxes
 }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use tiny_http::{HTTPVersion, Header, StatusCode};
 
-use crate::time::{Wall, calendar};
+use super::date::http_date;
+use crate::time::Wall;
 
 /// What a page may do in a browser: be styled by itself and send its form here. No scripts, no frames, no
 /// other servers.
@@ -78,6 +79,9 @@ impl Response {
         if written.is_err() {
             log::error!("http: an answer could not be put into memory");
         }
+        if !now.trusted {
+            leave_out_date(&mut bytes);
+        }
         announce_close(&mut bytes);
         bytes
     }
@@ -104,35 +108,24 @@ fn header(name: &str, value: &str) -> Option<Header> {
         .flatten()
 }
 
+/// RFC 9110 §6.6.1: a server that does not know the time sends no date; tiny_http always does.
+fn leave_out_date(bytes: &mut Vec<u8>) {
+    const DATE: &[u8] = b"\r\nDate: ";
+    let line_end = |window: &[u8]| window.starts_with(b"\r\n");
+    // The first is in the head: before the body there is always one.
+    if let Some(start) = bytes.windows(DATE.len()).position(|found| found == DATE)
+        && let Some(rest) = bytes.get(start + 2..)
+        && let Some(length) = rest.windows(2).position(line_end)
+    {
+        bytes.drain(start..start + 2 + length);
+    }
+}
+
 /// Puts `Connection: close` behind the status line: tiny_http drops that header.
 fn announce_close(bytes: &mut Vec<u8>) {
     if let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
         bytes.splice(end..end, *b"\r\nConnection: close");
     }
-}
-
-/// RFC 9110 §5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`.
-fn http_date(unix_seconds: u64) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let text = calendar(unix_seconds);
-    let (date, clock) = text.split_once(' ').unwrap_or_default();
-    let mut parts = date.split('-');
-    let year = parts.next().unwrap_or_default();
-    let month: usize = parts.next().and_then(|m| m.parse().ok()).unwrap_or(1);
-    let day = parts.next().unwrap_or_default();
-    let weekday = DAYS
-        .iter()
-        .cycle()
-        .nth((unix_seconds / 86_400 % 7) as usize);
-    let month = MONTHS.get(month.saturating_sub(1));
-    format!(
-        "{}, {day} {} {year} {clock} GMT",
-        weekday.copied().unwrap_or_default(),
-        month.copied().unwrap_or_default()
-    )
 }
 
 #[cfg(test)]
@@ -186,13 +179,21 @@ mod tests {
     }
 
     #[test]
-    fn dates() {
-        for (second, date) in [
-            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
-            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
-            (4_102_444_799, "Thu, 31 Dec 2099 23:59:59 GMT"),
-        ] {
-            assert_eq!(http_date(second), date);
-        }
+    fn no_date_from_a_clock_that_is_not_trusted() {
+        let unset = Wall {
+            millis: 5000,
+            trusted: false,
+        };
+        let body = "\r\nDate: stays\r\n";
+        let answer = Response::page(200, body.into()).encode(false, unset);
+        let answer = String::from_utf8(answer).unwrap();
+        let (head, rest) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(!head.contains("Date"), "{head}");
+        assert!(
+            head.starts_with("HTTP/1.1 200 OK\r\nConnection: close\r\n"),
+            "{head}"
+        );
+        assert!(head.ends_with("\r\nContent-Length: 15"), "{head}");
+        assert_eq!(rest, body);
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tiny_http::Method;
 
+use super::date::parse_http_date;
 use super::error::HttpError;
 use super::form::Fields;
 use super::request::{Head, Request};
@@ -71,6 +72,14 @@ pub(super) fn changes(head: &Head) -> bool {
     *head.verb() != Method::Get || sends()
 }
 
+/// RFC 9110 §6.6.1: a client sends its time if that may matter to the server, and here it may: whoever may
+/// use the API can tell a machine with a wrong clock what time it is. Browsers never send it.
+fn hear_time<D: Desk>(desk: &D, head: &Head) {
+    if let Some(seconds) = head.header("date").and_then(parse_http_date) {
+        desk.hint_time(seconds * 1000);
+    }
+}
+
 /// Answers a request that may be answered.
 pub(super) async fn answer<D: Desk>(desk: &D, request: &Request, wait: Duration) -> Response {
     match dispatch(desk, request, wait).await {
@@ -111,7 +120,10 @@ async fn dispatch<D: Desk>(
             Err(HttpError::method(FORM))
         }
         path => match path.strip_prefix(API_V1) {
-            Some(route) => api::answer(desk, request, route, wait).await,
+            Some(route) => {
+                hear_time(desk, head);
+                api::answer(desk, request, route, wait).await
+            }
             None => Err(HttpError::not_found()),
         },
     }

@@ -9,6 +9,7 @@ use super::{Desk, Peer, serve_within};
 use crate::limits;
 use crate::push::notification::{DeliveryState, Target};
 use crate::push::{Draft, Refusal, Request};
+use crate::time::Basis;
 
 const LOOPBACK: Peer = Peer::Address(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 
@@ -1328,6 +1329,53 @@ fn check_tags(target: &str, page: &str) {
         }
     }
     assert!(open.is_empty(), "{target}: {open:?} not closed");
+}
+
+#[test]
+fn the_time_is_told_through_the_api() {
+    let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+    let away: Peer = Peer::Address(IpAddr::from([8, 8, 8, 8]));
+    for (name, peer, target, value, told) in [
+        (
+            "told",
+            LOOPBACK,
+            "/api/v1/status",
+            date,
+            Some(784_111_777_000),
+        ),
+        (
+            "socket",
+            Peer::AdminSocket,
+            "/api/v1/users",
+            date,
+            Some(784_111_777_000),
+        ),
+        ("no date", LOOPBACK, "/api/v1/status", "yesterday", None),
+        ("a page", LOOPBACK, "/", date, None),
+        ("a stranger", away, "/api/v1/status", date, None),
+    ] {
+        let desk = FakeDesk::new();
+        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nDate: {value}\r\n\r\n");
+        let answer = run(&desk, Stream::new(&[request.as_bytes()]), peer, &PATIENT);
+        assert_eq!(desk.told.get(), told, "{name}: {answer}");
+    }
+}
+
+#[test]
+fn what_the_time_is_based_on_shows() {
+    for (basis, word) in [
+        (Basis::System, "\"clock\":\"system\""),
+        (Basis::Hints, "\"clock\":\"hints\""),
+        (Basis::Nothing, "\"clock\":\"none\""),
+    ] {
+        let desk = FakeDesk::new();
+        desk.status.borrow_mut().clock = basis;
+        let answer = ask(&desk, &get("/api/v1/status"));
+        assert!(answer.contains(word), "{answer}");
+        let page = ask(&desk, &get("/"));
+        let says = page.contains("The clock of this machine is wrong");
+        assert_eq!(says, basis == Basis::Hints, "{basis:?}");
+    }
 }
 
 #[test]

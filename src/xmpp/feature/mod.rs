@@ -11,3 +11,4 @@ pub mod ping;
 pub mod presence;
 pub mod register;
 pub mod roster;
+pub mod time;

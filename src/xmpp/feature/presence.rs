@@ -5,13 +5,22 @@ use minidom::Element;
 use crate::xmpp::host::{Host, Show};
 use crate::xmpp::stanza::{attr, child_text};
 
+/// XEP-0115 §4: a client that announces capabilities is more than a receiver of pushes, and likely to answer
+/// when it is asked for the time. The stock androidpn client announces none.
+const CAPABILITIES: &str = "http://jabber.org/protocol/caps";
+
 /// Takes in the presence of a logged-in phone; presence is never answered.
 pub fn update(presence: &Element, host: &mut dyn Host) {
     if attr(presence, "to").is_some() {
         return;
     }
     match attr(presence, "type") {
-        None | Some("" | "available") => host.available(show(presence)),
+        None | Some("" | "available") => {
+            host.available(show(presence));
+            if presence.has_child("c", CAPABILITIES) {
+                host.knows_time();
+            }
+        }
         Some("unavailable") => host.unavailable(),
         Some(other) => log::debug!("presence of type {other:?} is not used here"),
     }

@@ -58,6 +58,10 @@ impl Stage {
                 self.set_clock(*second);
                 Ok(())
             }
+            Step::Tells(second) => {
+                self.tell_time(*second);
+                Ok(())
+            }
             Step::Stop => self.stop(),
             Step::Start => self.start(),
             Step::Restart => {

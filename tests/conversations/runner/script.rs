@@ -37,6 +37,8 @@ pub(crate) enum Step {
     After(Duration),
     /// The wall clock jumps to this second since 1970.
     Clock(u64),
+    /// An administrator says that it is this second since 1970.
+    Tells(u64),
     Stop,
     Start,
     Restart,
@@ -266,6 +268,7 @@ mod tests {
             ("admin sees the sea", "sees what?"),
             ("after lunch", "want a time"),
             ("clock is set to noon", "want `clock"),
+            ("admin says it is noon", "want `admin says"),
             ("disk is round", "not what a disk does"),
             ("server sings", "stops, starts or restarts"),
             ("[phone]", "a phone needs a name"),

@@ -46,6 +46,7 @@ pub(crate) fn check(stage: &mut Stage, sight: &Sight) -> Result<(), String> {
         }
         Sight::Status(facts) => {
             let now = stage.now;
+            let clock = stage.basis().as_str().to_owned();
             let status = stage.gateway()?.status(now);
             let seen = facts_of(&[
                 ("users", status.users.to_string()),
@@ -56,6 +57,7 @@ pub(crate) fn check(stage: &mut Stage, sight: &Sight) -> Result<(), String> {
                 ("notifications", status.notifications.to_string()),
                 ("dropped", status.dropped.to_string()),
                 ("uptime", status.uptime.to_string()),
+                ("clock", clock),
                 ("trouble", yes(status.trouble.is_some())),
             ]);
             compare(Some(seen), Some(facts))

@@ -1,6 +1,8 @@
 //! The lines of phones and of the administrator: from words to [`Act`], [`Wish`], [`Expect`] and [`Sight`].
 
 use super::pattern::Pattern;
+use lanpush::time::parse_calendar;
+
 use super::script::{Act, Expect, Sight, Step, Wish};
 use super::template::Template;
 use super::words::{duration, equations, label, number, words};
@@ -92,6 +94,10 @@ pub(crate) fn admin(text: &str) -> Result<Step, String> {
     if let Some(rest) = text.strip_prefix("is answered ") {
         let (name, expected) = rest.split_once(": ").ok_or("answered with what?")?;
         return Ok(Step::Answered(label(name)?, expect(expected)?));
+    }
+    if let Some(moment) = text.strip_prefix("says it is ") {
+        let want = "want `admin says it is yyyy-MM-dd HH:mm:ss`";
+        return Ok(Step::Tells(parse_calendar(moment).ok_or(want)?));
     }
     let (wish, expected) = match text.rsplit_once(" -> ") {
         Some((wish, expected)) => (wish.trim_end(), expect(expected.trim())?),

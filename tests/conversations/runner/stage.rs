@@ -10,7 +10,7 @@ use std::time::Duration;
 use lanpush::config::{Config, Registration};
 use lanpush::push::gateway::Entropy;
 use lanpush::push::{Action, Answer, AskId, ConnId, Draft, Event, Gateway, Request};
-use lanpush::time::{Instant, Now, Wall};
+use lanpush::time::{Basis, Hinter, Instant, Now, Timekeeper};
 
 use super::disk::TestDisk;
 use super::phone::Phone;
@@ -34,6 +34,9 @@ pub(crate) struct Stage {
     pub(crate) registered: Vec<String>,
     pub(crate) answers: BTreeMap<AskId, Answer>,
     pub(crate) now: Now,
+    /// What the machine's wall clock shows, in milliseconds since 1970.
+    system: u64,
+    keeper: Timekeeper,
     /// The line that is played.
     pub(crate) line: usize,
     chopped: bool,
@@ -66,11 +69,10 @@ impl Stage {
             answers: BTreeMap::new(),
             now: Now {
                 mono: Instant(1_000),
-                wall: Wall {
-                    millis: BEGIN,
-                    trusted: true,
-                },
+                ..Now::default()
             },
+            system: BEGIN,
+            keeper: Timekeeper::default(),
             line: 1,
             chopped,
             config,
@@ -112,6 +114,8 @@ impl Stage {
         if self.gateway.is_some() {
             return Err("the server runs already".to_owned());
         }
+        self.keeper = Timekeeper::default();
+        self.read_clock();
         let gateway = Gateway::new(
             Rc::new(self.config.clone()),
             self.disk.open(),
@@ -221,18 +225,34 @@ impl Stage {
         self.settle()
     }
 
-    /// The wall clock jumps, as when a router learns the time; before 2026 nobody trusts it.
+    /// The machine's wall clock jumps, as when a router learns the time.
     pub(crate) fn set_clock(&mut self, second: u64) {
-        self.now.wall = Wall {
-            millis: second * 1000,
-            trusted: second * 1000 >= BEGIN,
-        };
+        self.system = second * 1000;
+        self.read_clock();
+    }
+
+    /// An administrator says what time it is.
+    pub(crate) fn tell_time(&mut self, second: u64) {
+        let elapsed = self.now.mono.0;
+        self.keeper
+            .hint(Hinter::Administrator, second * 1000, elapsed);
+        self.read_clock();
+    }
+
+    /// What the time is based on.
+    pub(crate) fn basis(&self) -> Basis {
+        self.keeper.basis()
+    }
+
+    fn read_clock(&mut self) {
+        self.now.wall = self.keeper.read(self.now.mono.0, self.system);
     }
 
     fn pass(&mut self, time: Duration) {
         self.now.mono = self.now.mono.after(time);
         let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        self.now.wall.millis = self.now.wall.millis.saturating_add(millis);
+        self.system = self.system.saturating_add(millis);
+        self.read_clock();
     }
 
     /// Passes on everything that is on its way, until nothing is.
@@ -311,6 +331,10 @@ impl Stage {
             }
             Action::Resume { conn } => {
                 self.wire(conn)?;
+            }
+            Action::Hint { from, millis } => {
+                self.keeper.hint(from, millis, self.now.mono.0);
+                self.read_clock();
             }
             Action::Answer { ask, answer } => {
                 if self.answers.insert(ask, answer).is_some() {

@@ -22,4 +22,12 @@ final class Check {
         equal("title of the next push", title, got.title());
         equal("id of " + title, push.id(), got.id());
     }
+
+    /** Everybody connected has got a push, so none of them is held any more as one who has only just come. */
+    static void reached(Gateway gateway, Phone... phones) throws Exception {
+        Gateway.Accepted push = gateway.push("*", "reached");
+        for (Phone phone : phones) {
+            arrived(phone, push, "reached");
+        }
+    }
 }

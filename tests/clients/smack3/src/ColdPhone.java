@@ -33,7 +33,7 @@ final class ColdPhone {
         try {
             System.out.println(phone.next().id());
             // The answer to the ping behind the push has left before this one.
-            phone.settle();
+            phone.sync();
             phone.quit();
         } finally {
             // Smack's threads are not all daemons.

@@ -63,7 +63,7 @@ final class Phone implements ConnectionListener {
         phone.connect();
         phone.register();
         phone.login();
-        phone.settle();
+        phone.sync();
         return phone;
     }
 
@@ -112,11 +112,11 @@ final class Phone implements ConnectionListener {
     void comeOnline() throws XMPPException {
         connect();
         login();
-        settle();
+        sync();
     }
 
     /** Waits for an answer that the server can only give after it has handled everything before. */
-    void settle() throws XMPPException {
+    void sync() throws XMPPException {
         request(new RosterPacket());
     }
 

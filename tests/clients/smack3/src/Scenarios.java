@@ -76,11 +76,12 @@ public final class Scenarios {
         Check.equal("Smack's own parser", KXmlParser.class, parserOf(phone.connection()).getClass().getSuperclass());
         phone.register();
         phone.login();
-        phone.settle();
+        phone.sync();
         // In the name the client used, not in the one the server is configured with.
         Check.equal("address", phone.user + "@127.0.0.1/" + Phone.RESOURCE, phone.connection().getUser());
         Phone other = Phone.online(gateway.port());
 
+        Check.reached(gateway, phone, other);
         Gateway.Accepted broadcast = gateway.push("*", TITLE, MESSAGE, URI);
         Check.equal("queued of a broadcast", 2, broadcast.queued());
         Check.equal("sent of a broadcast", 2, broadcast.sent());
@@ -235,6 +236,7 @@ public final class Scenarios {
         Phone young = new Phone(gateway.port(), old.user, old.password, Phone.RESOURCE);
         young.comeOnline();
         Check.contains("what the old one was told", "conflict", old.nextEnding());
+        Check.reached(gateway, young);
         Gateway.Accepted push = gateway.push(old.user, "to the new one");
         Check.equal("queued", 1, push.queued());
         Check.equal("sent", 1, push.sent());
@@ -264,7 +266,8 @@ public final class Scenarios {
         threads.shutdown();
         Check.equal("both have tried", true, threads.awaitTermination(Phone.PATIENCE_MS, TimeUnit.MILLISECONDS));
         Phone winner = remaining(phones);
-        winner.settle();
+        winner.sync();
+        Check.reached(gateway, winner);
         Gateway.Accepted push = gateway.push(first.user, "once");
         Check.equal("queued", 1, push.queued());
         Check.equal("sent", 1, push.sent());
@@ -289,6 +292,7 @@ public final class Scenarios {
         Phone phone = Phone.online(gateway.port());
         Phone tablet = new Phone(gateway.port(), phone.user, phone.password, "Tablet");
         tablet.comeOnline();
+        Check.reached(gateway, phone, tablet);
         Gateway.Accepted push = gateway.push(phone.user, "both");
         Check.equal("queued", 2, push.queued());
         Check.equal("sent", 2, push.sent());
