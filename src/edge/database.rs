@@ -8,12 +8,13 @@
 //   keeps keys and values so short that none appears.
 // - Opening with a leftover `snap.*.generating` fails; with some damage to the log it never ends.
 // - After one I/O error every call fails until the database is opened anew.
+// - Dropping it syncs once more, and panics if that fails.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub(super) struct Database {
     rows: sled::Db,
     /// The log, to sync it.
     log: File,
+    /// Where the log is.
+    log_path: PathBuf,
 }
 
 /// Writes that become durable together: the last one to each key, or `None` to remove it.
@@ -122,13 +125,18 @@ impl Database {
             .flush_every_ms(None)
             .open()
             .map_err(sled_error)?;
-        let log = File::open(path.join("db")).map_err(io_error)?;
+        let log_path = path.join("db");
+        let log = File::open(&log_path).map_err(io_error)?;
         File::open(path.join("conf"))
             .and_then(|conf| conf.sync_all())
             .map_err(io_error)?;
         sync_directory(path);
         path.parent().into_iter().for_each(sync_directory);
-        Ok(Self { rows, log })
+        Ok(Self {
+            rows,
+            log,
+            log_path,
+        })
     }
 
     /// The rows, for reading. Writes show before they are durable.
@@ -197,6 +205,34 @@ impl Database {
         let (pipe, _) = io::pipe().unwrap();
         self.log = File::from(std::os::fd::OwnedFd::from(pipe));
     }
+}
+
+impl Drop for Database {
+    /// While the disk does not sync, sled is kept by a thread that tries again: it would panic. Its lock
+    /// keeps the database from being opened meanwhile.
+    fn drop(&mut self) {
+        if syncs(&self.log_path) {
+            return;
+        }
+        let (rows, log) = (self.rows.clone(), self.log_path.clone());
+        let keep = move || {
+            while !syncs(&log) {
+                thread::sleep(limits::STORE_RETRY);
+            }
+            drop(rows);
+        };
+        if let Err(error) = thread::Builder::new()
+            .name("store-close".into())
+            .spawn(keep)
+        {
+            log::error!("store: nobody can close it: {error}");
+        }
+    }
+}
+
+/// Whether the disk takes what was written to a file; one that is not there has nothing left to take.
+fn syncs(path: &Path) -> bool {
+    File::open(path).map_or(true, |file| file.sync_all().is_ok())
 }
 
 /// Makes what is on disk fit for sled to open.

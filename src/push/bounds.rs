@@ -6,11 +6,15 @@ use super::store::{Change, DeviceId};
 use crate::time::Now;
 
 impl Domain {
-    /// Drops the oldest of the lowest priority until the queue is within `push.queue`.
+    /// Drops the oldest of the lowest priority until the queue is within `push.queue`. Only what is on disk
+    /// counts: a push that the disk may yet refuse puts nothing out.
     pub(super) fn keep_queue_bounded(&mut self, id: DeviceId, now: Now) {
+        let durable = |domain: &Self, queued: &&NotificationId| domain.ledger.is_durable(**queued);
         while let Some(device) = self.devices.get(id)
             && device.queue.len() > self.config.push.queue
-            && let Some(victim) = self.least_wanted_of(&device.queue)
+            && let kept = device.queue.iter().filter(|queued| durable(self, queued))
+            && kept.clone().count() > self.config.push.queue
+            && let Some(victim) = self.least_wanted_of(kept)
         {
             log::warn!("queue of {:?} is full, dropped {victim}", device.label());
             self.drop_delivery(victim, id, now);

@@ -120,6 +120,7 @@ impl Domain {
             let account = Rc::clone(&device.account);
             if fresh {
                 self.inherit(id, &account, now);
+                self.keep_queue_bounded(id, now);
                 self.forget_long_away(&account, now);
             }
             self.put_device(id);
