@@ -16,6 +16,7 @@ type Outcome = (Ticket, Result<(), StoreError>);
 pub(crate) struct Disk {
     store: MemoryStore,
     journal: Rc<RefCell<BTreeMap<Ticket, Vec<Change>>>>,
+    begun: Rc<RefCell<BTreeMap<NotificationId, u32>>>,
     /// What the gateway has not heard of yet.
     pub(crate) outcomes: VecDeque<Outcome>,
     /// Settled deliveries whose record the disk does not have, because it has not got that far or has
@@ -36,6 +37,7 @@ pub(crate) struct Disk {
 struct Port {
     store: MemoryStore,
     journal: Rc<RefCell<BTreeMap<Ticket, Vec<Change>>>>,
+    begun: Rc<RefCell<BTreeMap<NotificationId, u32>>>,
 }
 
 impl Disk {
@@ -43,6 +45,7 @@ impl Disk {
         Self {
             store: MemoryStore::new(),
             journal: Rc::default(),
+            begun: Rc::default(),
             outcomes: VecDeque::new(),
             unsettled: BTreeSet::new(),
             holds: false,
@@ -58,6 +61,7 @@ impl Disk {
         Box::new(Port {
             store: self.store.clone(),
             journal: Rc::clone(&self.journal),
+            begun: Rc::clone(&self.begun),
         })
     }
 
@@ -126,6 +130,7 @@ impl Disk {
     /// The machine is off: what has not become durable is lost, and the disk works again.
     pub(crate) fn cut_power(&mut self) {
         self.look();
+        self.begun.borrow_mut().clear();
         for change in std::mem::take(&mut *self.journal.borrow_mut())
             .into_values()
             .flatten()
@@ -138,6 +143,11 @@ impl Disk {
             }
         }
         self.store.cut_power();
+        for row in self.rows() {
+            if let Row::Notification(head) = row {
+                self.begun.borrow_mut().insert(head.id, head.begun);
+            }
+        }
         self.outcomes.clear();
         self.refusals = 0;
         self.refused = false;
@@ -170,6 +180,12 @@ impl Disk {
                 _ => {}
             }
         }
+    }
+
+    /// From when on a notification's age counts, if it does: as the gateway has last written it.
+    pub(crate) fn begun(&self, id: NotificationId) -> Option<u64> {
+        let begun = self.begun.borrow().get(&id).copied().unwrap_or(0);
+        (begun > 0).then_some(u64::from(begun))
     }
 
     pub(crate) fn account(&self, name: &str) -> Option<Account> {
@@ -205,6 +221,11 @@ impl Store for Port {
     fn submit(&mut self, ticket: Ticket, changes: Vec<Change>, urgency: Urgency) {
         let known = self.journal.borrow_mut().insert(ticket, changes.clone());
         assert!(known.is_none(), "ticket {} is used twice", ticket.0);
+        for change in &changes {
+            if let Change::PutHead(head) = change {
+                self.begun.borrow_mut().insert(head.id, head.begun);
+            }
+        }
         self.store.submit(ticket, changes, urgency);
     }
 }

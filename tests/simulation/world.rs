@@ -47,6 +47,8 @@ pub(crate) struct World {
     removals: usize,
     /// What was accepted during this event.
     accepted: Option<NotificationId>,
+    /// Whether something was forgotten for its age.
+    aged: bool,
 }
 
 impl World {
@@ -59,6 +61,7 @@ impl World {
         config.xmpp.settle = random.next() % 3;
         config.push.queue = 2 + random.below(20);
         config.push.history = 3 + random.below(60);
+        config.push.history_days = *random.pick(&[30, 36_500]);
         let wall = Wall {
             millis: BEGIN,
             trusted: true,
@@ -84,6 +87,7 @@ impl World {
             restored_history: 0,
             removals: 0,
             accepted: None,
+            aged: false,
         };
         world.start();
         world
@@ -127,7 +131,7 @@ impl World {
 
     pub(crate) fn handle(&mut self, event: Event<'_>) {
         let now = self.now;
-        (self.removals, self.accepted) = (0, None);
+        (self.removals, self.accepted, self.aged) = (0, None, false);
         self.gateway().handle(event, now);
         let mut bytes = Vec::new();
         while let Some(action) = self.gateway().poll_action(&mut bytes, now) {
@@ -306,6 +310,7 @@ impl World {
             Request::SetPassword { name, .. } => self.model.user(name).changing += 1,
             Request::RemoveUser { name } => self.model.user(name).removing += 1,
             Request::AddUser { .. } => {}
+            other => unreachable!("{other:?} is not asked"),
         }
         self.model.asks.insert(ask, request.clone());
         self.handle(Event::Ask { ask, request });
@@ -351,6 +356,7 @@ impl World {
                     assert_eq!(self.disk.account(&name), None);
                 }
             }
+            other => unreachable!("{other:?} was not asked"),
         }
     }
 
@@ -370,8 +376,9 @@ impl World {
                 Request::SetPassword { name, .. } | Request::RemoveUser { name } => {
                     self.model.user(name).is_unsure()
                 }
+                other => unreachable!("{other:?} was not asked"),
             },
-            Refusal::TooLong { .. } | Refusal::Invalid { .. } => false,
+            Refusal::NoNotification | Refusal::TooLong { .. } | Refusal::Invalid { .. } => false,
         };
         assert!(excused, "{request:?} is refused: {refusal:?}");
     }
@@ -422,27 +429,43 @@ impl World {
         let now = self.now;
         let status = self.gateway().status(now);
         let history = self.config.push.history;
-        if let Some(id) = self.accepted {
-            self.model.kept.insert(id);
+        let aged = self.aged();
+        if self.accepted.is_some() || !aged.is_empty() {
+            self.model.kept.extend(self.accepted);
             let views = self.views();
             let found: BTreeSet<_> = views.iter().map(|view| view.notification.id).collect();
             let lost: Vec<_> = self.model.kept.difference(&found).copied().collect();
             let lost = {
                 self.model.forgotten.extend(&lost);
-                lost.len()
+                lost.iter().filter(|id| !aged.contains(id)).count()
             };
             let over = self.before.notifications.saturating_sub(history);
             assert!(lost <= over, "{lost} are forgotten, {over} would have done");
+            let old = found.intersection(&aged).next();
+            assert_eq!(old, None, "older than the history may be");
             // The one that is answered is kept, even if nobody waits for it.
             let bound = history.max(self.restored_history);
             assert!(status.notifications <= bound + self.pending() + 1);
             self.model.kept = found;
+            self.aged = !aged.is_empty();
         }
         if status.dropped > self.before.dropped {
             self.check_drops(status.dropped - self.before.dropped);
         }
         assert_eq!(status.connections, self.wires.len() + self.gone.len());
         self.before = status;
+    }
+
+    /// What is older than the history may be, by a clock that is trusted.
+    fn aged(&self) -> BTreeSet<NotificationId> {
+        let wall = self.now.wall;
+        let age = u64::from(self.config.push.history_days) * 86_400;
+        let is_old = |id: &&NotificationId| {
+            let begun = self.disk.begun(**id);
+            begun.is_some_and(|begun| begun + age <= wall.seconds())
+        };
+        let kept = self.model.kept.iter().filter(|_| wall.trusted);
+        kept.filter(is_old).copied().collect()
     }
 
     fn check_drops(&mut self, count: u64) {
@@ -453,7 +476,7 @@ impl World {
         for (id, user) in after.difference(&self.dropped) {
             let own = waiting.iter().filter(|(label, _)| owner(label) == *user);
             let queue = own.map(|(_, queue)| *queue).max().unwrap_or(0) + self.pending();
-            let excused = self.removals > 0 || user == "(forgotten)" || queue >= bound;
+            let excused = self.removals > 0 || self.aged || user == "(forgotten)" || queue >= bound;
             assert!(
                 excused,
                 "{id} is dropped for {user}, whose queue has {queue} of {bound}"
@@ -465,7 +488,10 @@ impl World {
             .values()
             .any(|queue| queue + self.pending() >= bound);
         assert!(
-            self.removals > 0 || wanders || (self.accepted.is_some() && (over || full)),
+            self.removals > 0
+                || self.aged
+                || wanders
+                || (self.accepted.is_some() && (over || full)),
             "{count} deliveries are dropped for no reason"
         );
         self.dropped = after;
