@@ -104,6 +104,21 @@ pub struct Push {
 pub struct Storage {
     /// Bytes of database pages kept in memory.
     pub cache: u64,
+    /// What an answer waits for.
+    pub durability: Durability,
+    /// Seconds within which a relaxed store is on disk.
+    pub delay: u64,
+    /// Bytes that may be written a day before writes are gathered for longer; 0 for no budget.
+    pub write_budget: u64,
+}
+
+/// When a change counts as stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// When it is on disk.
+    Strict,
+    /// When it is in memory; it reaches the disk within `storage.delay`, if it still matters then.
+    Relaxed,
 }
 
 /// `[limits]`
@@ -183,6 +198,20 @@ impl Registration {
     }
 }
 
+impl Durability {
+    /// Every variant.
+    pub const ALL: [Self; 2] = [Self::Strict, Self::Relaxed];
+
+    /// The word the file uses.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::Relaxed => "relaxed",
+        }
+    }
+}
+
 impl Default for Xmpp {
     fn default() -> Self {
         Self {
@@ -232,7 +261,12 @@ impl Default for Push {
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { cache: 1_000_000 }
+        Self {
+            cache: 1_000_000,
+            durability: Durability::Strict,
+            delay: limits::STORE_DELAY.as_secs(),
+            write_budget: 0,
+        }
     }
 }
 
@@ -285,6 +319,28 @@ mod tests {
     }
 
     #[test]
+    fn bytes_with_a_suffix() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("7", Some(7)),
+            ("\"500k\"", Some(500_000)),
+            ("\"20M\"", Some(20_000_000)),
+            ("\"1000000M\"", Some(1_000_000_000_000)),
+            ("\"1000001M\"", None),
+            ("\"99999999999999999999M\"", None),
+            ("\"20 M\"", None),
+            ("\"20m\"", None),
+            ("\"M\"", None),
+            ("\"+2k\"", None),
+            ("\"\"", None),
+            ("-1", None),
+        ] {
+            let read = Config::parse(&format!("storage.write_budget = {text}"));
+            assert_eq!(read.ok().map(|c| c.storage.write_budget), bytes, "{text}");
+        }
+    }
+
+    #[test]
     fn what_waits_for_the_next_start() {
         let running = Config::default();
         assert!(running.needs_restart(&running).is_empty());
@@ -302,7 +358,7 @@ mod tests {
             server.data = "/elsewhere"
             xmpp.listen = "[::]:1"
             http.listen = "[::]:2"
-            storage.cache = 300000
+            storage = { cache = 300000, durability = "relaxed", delay = 9, write_budget = "20M" }
             limits.connections = 9
         "#;
         let next = Config::parse(fixed).unwrap();
@@ -313,6 +369,9 @@ mod tests {
                 "xmpp.listen",
                 "http.listen",
                 "storage.cache",
+                "storage.durability",
+                "storage.delay",
+                "storage.write_budget",
                 "limits.connections"
             ]
         );

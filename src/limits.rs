@@ -246,5 +246,25 @@ pub const STORE_OPEN: Duration = Duration::from_secs(30);
 pub const COMMIT_CHANGES: usize = 4096;
 /// Longest a stop waits for phones to take their stream error.
 pub const STOP_WAIT: Duration = Duration::from_secs(3);
+/// Longest a relaxed store keeps a change off the disk (default of `storage.delay`).
+pub const STORE_DELAY: Duration = Duration::from_secs(30);
+/// Estimated memory of changes a relaxed store keeps off the disk; with more, all of them are written, and
+/// new ones wait for the disk as in a strict store. A broadcast to 10 000 devices has about this size.
+pub const PENDING_BYTES: usize = 2 * 1024 * 1024;
+/// Estimated memory of notifications a relaxed store will not write, because every device has them; over it
+/// the oldest are forgotten, and the history shows fewer.
+pub const UNWRITTEN_HISTORY: usize = 512 * 1024;
+/// How long a strict store gathers changes once `storage.write_budget` is used up; their senders wait.
+pub const THRIFT_WAIT: Duration = Duration::from_secs(5);
+/// The same for changes nobody waits for, and how many times `storage.delay` counts in a relaxed store.
+pub const THRIFT_RECEIPT_DELAY: Duration = Duration::from_secs(60);
+/// See [`THRIFT_RECEIPT_DELAY`].
+pub const THRIFT_FACTOR: u32 = 4;
+/// File size below which the database is not compacted at start, however much of it is dead.
+pub const COMPACT_ABOVE: u64 = 8 * 1024 * 1024;
+/// How many times its live bytes a database's file may have; with more it is compacted at start.
+pub const COMPACT_RATIO: u64 = 4;
+/// Rows copied in one batch by compaction, at most about 640 bytes each.
+pub const COMPACT_ROWS: usize = 512;
 /// Damaged records named in the log, one line each; more are only counted.
 pub const DAMAGE_LINES: u64 = 10;

@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::domain::domain;
-use super::{Config, Network, Registration};
+use super::{Config, Durability, Network, Registration};
 use crate::limits;
 
 /// One key.
@@ -154,6 +154,27 @@ pub(super) const KEYS: &[Key] = &[
         write: |config| config.storage.cache.to_string(),
     },
     Key {
+        path: "storage.durability",
+        at_run: false,
+        read: |config, value| {
+            let durability = choice(value, &Durability::ALL.map(|one| (one.as_str(), one)));
+            set(&mut config.storage.durability, durability)
+        },
+        write: |config| quoted(config.storage.durability.as_str()),
+    },
+    Key {
+        path: "storage.delay",
+        at_run: false,
+        read: |config, value| set(&mut config.storage.delay, number(value, 1..=3600)),
+        write: |config| config.storage.delay.to_string(),
+    },
+    Key {
+        path: "storage.write_budget",
+        at_run: false,
+        read: |config, value| set(&mut config.storage.write_budget, bytes(value, BUDGET)),
+        write: |config| config.storage.write_budget.to_string(),
+    },
+    Key {
         path: "limits.connections",
         at_run: false,
         read: |config, value| set(&mut config.limits.connections, number(value, 1..=65_536)),
@@ -175,6 +196,9 @@ const HISTORY_BYTES: RangeInclusive<u64> = 100_000..=1_000_000_000_000;
 
 /// Bytes of `storage.cache`.
 const CACHE: RangeInclusive<u64> = 100_000..=1_000_000_000;
+
+/// Bytes of `storage.write_budget`.
+const BUDGET: RangeInclusive<u64> = 0..=1_000_000_000_000;
 
 const LEVELS: &[(&str, LevelFilter)] = &[
     ("error", LevelFilter::Error),
@@ -270,6 +294,28 @@ where
             wrong(
                 value,
                 format!("a number from {} to {}", range.start(), range.end()),
+            )
+        })
+}
+
+/// A number of bytes, or text with a suffix for thousands or millions of them.
+fn bytes(value: &Value, range: RangeInclusive<u64>) -> Result<u64, Wrong> {
+    let Some(text) = value.get_ref().as_str() else {
+        return number(value, range);
+    };
+    let (digits, unit) = match text.strip_suffix('k') {
+        Some(digits) => (digits, 1000),
+        None => (text.strip_suffix('M').unwrap_or(text), 1_000_000),
+    };
+    Some(digits)
+        .filter(|digits| *digits != text && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|digits| digits.parse::<u64>().ok()?.checked_mul(unit))
+        .filter(|bytes| range.contains(bytes))
+        .ok_or_else(|| {
+            let (from, to) = (range.start(), range.end());
+            wrong(
+                value,
+                format!("bytes such as \"500k\" or \"20M\", or a number from {from} to {to}"),
             )
         })
 }

@@ -113,7 +113,8 @@ impl Database {
         }
     }
 
-    fn open_here(path: &Path, cache: u64) -> Result<Self, StoreError> {
+    /// Opens it on this thread, without a deadline.
+    pub(super) fn open_here(path: &Path, cache: u64) -> Result<Self, StoreError> {
         prepare(path).map_err(io_error)?;
         let rows = sled::Config::new()
             .path(path)
@@ -184,6 +185,12 @@ impl Database {
     ///
     /// After an error the database is of no more use; whether the commit outlives it is open.
     pub(super) fn write(&mut self, commit: Commit) -> Result<(), StoreError> {
+        self.apply(commit)?;
+        self.flush()
+    }
+
+    /// Puts a commit into the log; it is durable after [`flush`](Self::flush).
+    pub(super) fn apply(&mut self, commit: Commit) -> Result<(), StoreError> {
         if commit.is_empty() {
             return Ok(());
         }
@@ -194,7 +201,11 @@ impl Database {
                 None => batch.remove(key),
             }
         }
-        self.rows.apply_batch(batch).map_err(sled_error)?;
+        self.rows.apply_batch(batch).map_err(sled_error)
+    }
+
+    /// Makes the log durable.
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         self.rows.flush().map_err(sled_error)?;
         self.log.sync_data().map_err(io_error)
     }
@@ -270,7 +281,8 @@ pub(super) fn sled_error(error: sled::Error) -> StoreError {
     }
 }
 
-fn io_error(error: io::Error) -> StoreError {
+/// What an error of the file system's means for the one who asked.
+pub(super) fn io_error(error: io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
         _ => StoreError::Failed(error.to_string()),

@@ -25,10 +25,12 @@ impl Desk for Hub {
 
     fn status(&self) -> Status {
         let now = Hub::now(self);
-        Status {
+        let mut status = Status {
             clock: self.clock.basis(),
             ..self.gateway().status(now)
-        }
+        };
+        status.warnings.extend(self.wear.view().warning());
+        status
     }
 
     fn hint_time(&self, millis: u64) {

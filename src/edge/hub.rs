@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, TcpStream};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use async_channel::Sender;
 use smol::future::{Future, yield_now};
@@ -17,6 +18,7 @@ use super::connection::{self, Input};
 use super::peer::{Peer, Sent};
 use super::seldom::Seldom;
 use super::table::Table;
+use super::wear::Wear;
 use crate::config::Config;
 use crate::limits::{ACTIONS_PER_TURN, BYTES_PER_TURN, READ_BUFFER, SCRATCH};
 use crate::push::{Action, Answer, AskId, ConnId, Event, Gateway, Refusal, Request};
@@ -29,6 +31,8 @@ pub(super) struct Hub {
     gateway: RefCell<Gateway>,
     config: RefCell<Rc<Config>>,
     pub(super) clock: Clock,
+    /// What the store has written.
+    pub(super) wear: Arc<Wear>,
     executor: Weak<LocalExecutor<'static>>,
     peers: RefCell<Table>,
     held: Held,
@@ -51,12 +55,14 @@ impl Hub {
         gateway: Gateway,
         config: Rc<Config>,
         clock: Clock,
+        wear: Arc<Wear>,
         executor: &Rc<LocalExecutor<'static>>,
     ) -> Rc<Self> {
         Rc::new(Self {
             gateway: RefCell::new(gateway),
             config: RefCell::new(config),
             clock,
+            wear,
             executor: Rc::downgrade(executor),
             peers: RefCell::default(),
             held: Held::default(),

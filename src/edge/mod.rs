@@ -8,7 +8,7 @@
 //! | `listener`, `phones`, `web`, `admin` | accepting, and who stands behind which door |
 //! | `refusal`, `seats`, `descriptors` | how many fit in, and what the others hear |
 //! | `http/`, `desk` | the page and the API, and what they see of the hub |
-//! | `data_dir`, `storage`, `storage_thread`, `database` | the disk |
+//! | `data_dir`, `storage`, `storage_thread`, `pending`, `layer`, `database`, `compaction`, `wear` | the disk |
 //! | `timer`, `clock`, `clock_set`, `entropy`, `signals`, `bell` | time, randomness, signals, waking tasks |
 //! | `logging`, `seldom`, `summary`, `lan`, `error` | what a person reads |
 
@@ -17,6 +17,7 @@ mod backlog;
 mod bell;
 mod clock;
 mod clock_set;
+mod compaction;
 mod connection;
 pub mod data_dir;
 mod database;
@@ -27,9 +28,11 @@ mod error;
 pub mod http;
 mod hub;
 mod lan;
+mod layer;
 mod listener;
 pub mod logging;
 mod peer;
+mod pending;
 mod phones;
 mod refusal;
 mod seats;
@@ -41,6 +44,7 @@ mod storage_thread;
 mod summary;
 mod table;
 mod timer;
+pub mod wear;
 mod web;
 
 pub use error::RunError;

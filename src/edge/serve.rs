@@ -44,13 +44,14 @@ pub fn run(serve: Serve) -> Result<(), RunError> {
     let data = DataDir::open(&serve.data).map_err(RunError::Data)?;
     let ports = Ports::bind(&serve.config)?;
     let (store, outcomes) =
-        SledStore::open(&data, serve.config.storage.cache).map_err(RunError::Database)?;
+        SledStore::open_with(&data, &serve.config.storage).map_err(RunError::Database)?;
+    let wear = store.wear();
     let config = Rc::clone(&serve.config);
     let gateway = Gateway::new(config, Box::new(store), entropy, clock.now());
     let gateway = gateway.map_err(RunError::Store)?;
 
     let executor = Rc::new(LocalExecutor::new());
-    let hub = Hub::new(gateway, Rc::clone(&serve.config), clock, &executor);
+    let hub = Hub::new(gateway, Rc::clone(&serve.config), clock, wear, &executor);
     let ended = smol::block_on(executor.run(serve_until_stopped(
         &hub, &executor, serve, ports, outcomes, shares,
     )));

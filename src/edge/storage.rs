@@ -1,15 +1,22 @@
 //! The store on disk: batches go to the storage thread, reads happen on the caller's thread, at once.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fs::File;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use sled::IVec;
 
 use super::data_dir::DataDir;
 pub use super::database::OpenError;
 use super::database::sled_error;
-use super::storage_thread::{Job, StorageThread};
+use super::pending::Pending;
+use super::storage_thread::{Job, Message, StorageThread, free_space, grows};
+use super::wear::Wear;
+use crate::config::{Durability, Storage};
 use crate::limits;
 use crate::push::notification::{Notification, NotificationId};
 use crate::push::record::{self, BadRecord, Loader};
@@ -27,11 +34,17 @@ pub type Outcomes = async_channel::Receiver<Outcome>;
 /// [`limits::WAITING_COMMITS`] requests wait for the disk. Reads see a batch as soon as it is applied, which
 /// may be a moment before it is durable; the gateway reads nothing it has not been told of.
 ///
+/// A relaxed store (`storage.durability`) answers a batch at once and keeps it in memory for a while, bounded
+/// by [`limits::PENDING_BYTES`]; over that, and while the disk fails, it works as a strict one.
+///
 /// Dropping the store commits what was submitted, closes the database, and waits for both.
 pub struct SledStore {
-    jobs: Option<mpsc::Sender<Job>>,
+    messages: Option<mpsc::Sender<Message>>,
     outcomes: async_channel::Sender<Outcome>,
     rows: Arc<SharedRows>,
+    wear: Arc<Wear>,
+    /// Names the file system whose free space counts for a batch that is answered before it is written.
+    directory: File,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -40,34 +53,112 @@ pub struct SledStore {
 pub(super) struct SharedRows {
     /// `None` while the database is closed after an error.
     open: RwLock<Option<sled::Db>>,
+    /// What lies above it in a relaxed store.
+    pending: Option<Mutex<Pending>>,
+    /// Batches the storage thread has not reported.
+    pub(super) unreported: AtomicUsize,
     damaged: AtomicU64,
 }
 
 impl SledStore {
-    /// Opens the store in `data` with a page cache of `cache` bytes, and starts its thread.
+    /// Opens a strict store in `data` with a page cache of `cache` bytes and no budget, and starts its thread.
     ///
     /// # Errors
     /// [`OpenError`] if the database cannot be opened; it takes at most [`limits::STORE_OPEN`].
     pub fn open(data: &DataDir, cache: u64) -> Result<(Self, Outcomes), OpenError> {
-        let rows = Arc::new(SharedRows::default());
+        Self::open_with(
+            data,
+            &Storage {
+                cache,
+                ..Storage::default()
+            },
+        )
+    }
+
+    /// Opens the store in `data` as configured, and starts its thread.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(data: &DataDir, config: &Storage) -> Result<(Self, Outcomes), OpenError> {
+        let relaxed = config.durability == Durability::Relaxed;
+        let pending = || Mutex::new(Pending::new(Duration::from_secs(config.delay)));
+        let rows = Arc::new(SharedRows {
+            pending: relaxed.then(pending),
+            ..SharedRows::default()
+        });
         let (outcomes, receiver) = async_channel::unbounded();
-        let storage = StorageThread::open(data, cache, Arc::clone(&rows), outcomes.clone())?;
-        let (jobs, queue) = mpsc::channel();
+        let storage = StorageThread::open(data, config, Arc::clone(&rows), outcomes.clone())?;
+        let wear = Arc::clone(storage.wear());
+        let (messages, queue) = mpsc::channel();
         let thread = thread::Builder::new().name("storage".into());
         let thread = thread.spawn(move || storage.run(&queue))?;
         let store = Self {
-            jobs: Some(jobs),
+            messages: Some(messages),
             outcomes,
             rows,
+            wear,
+            directory: data.handle()?,
             thread: Some(thread),
         };
         Ok((store, receiver))
+    }
+
+    /// What has been written, for the page and the metrics.
+    #[must_use]
+    pub fn wear(&self) -> Arc<Wear> {
+        Arc::clone(&self.wear)
     }
 
     /// Records found damaged since the store was opened, each time they were met.
     #[must_use]
     pub fn damaged(&self) -> u64 {
         self.rows.damaged.load(Ordering::Relaxed)
+    }
+}
+
+impl SledStore {
+    fn send(&self, message: Message) -> bool {
+        let messages = self.messages.as_ref();
+        messages.is_some_and(|messages| messages.send(message).is_ok())
+    }
+
+    /// Takes a batch into memory, if it can be answered at once; the answer.
+    fn take(&self, changes: &[Change]) -> Option<Result<(), StoreError>> {
+        let open = self
+            .rows
+            .open
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.rows.pending()?;
+        // Outcomes come in order, so nothing overtakes a batch the thread has.
+        if self.rows.unreported.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        let rows = open.as_ref()?;
+        if pending.cost() >= limits::PENDING_BYTES {
+            return None;
+        }
+        let room = free_space(&self.directory).saturating_sub(limits::DISK_RESERVE);
+        if changes.iter().any(grows) && room < limits::PENDING_BYTES as u64 {
+            return Some(Err(StoreError::Full));
+        }
+        let slept = pending.due().is_none();
+        let is_stored = |key: &[u8]| rows.contains_key(key).unwrap_or(true);
+        let added = pending.add(changes, Instant::now(), is_stored);
+        let wake = slept && pending.due().is_some() || pending.cost() >= limits::PENDING_BYTES;
+        drop(pending);
+        if wake {
+            self.send(Message::Pending);
+        }
+        Some(added.map_err(|why| StoreError::Failed(why.to_string())))
+    }
+
+    /// Has everything written that is only in memory.
+    fn write_everything(&self) -> Result<(), StoreError> {
+        let (done, wait) = mpsc::channel();
+        self.send(Message::WriteEverything(done));
+        let gone = || StoreError::Failed("its thread has ended".into());
+        wait.recv().unwrap_or_else(|_| Err(gone()))
     }
 }
 
@@ -80,6 +171,9 @@ impl fmt::Debug for SledStore {
 impl Store for SledStore {
     fn load(&self, visit: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
         let damaged = self.damaged();
+        if self.rows.pending.is_some() {
+            self.write_everything()?;
+        }
         self.rows.read(|rows| {
             let mut keep = |read: Result<Row, BadRecord>| {
                 if let Some(row) = self.rows.whole(Some(read)) {
@@ -103,28 +197,32 @@ impl Store for SledStore {
 
     fn account(&self, name: &str) -> Result<Option<Account>, StoreError> {
         self.rows.read(|rows| {
-            let read = record::read_account(name, |key| rows.get(key).map_err(sled_error))?;
+            let read = record::read_account(name, |key| self.rows.get(rows, key))?;
             Ok(self.rows.whole(read))
         })
     }
 
     fn notification(&self, id: NotificationId) -> Result<Option<Notification>, StoreError> {
         self.rows.read(|rows| {
-            let read = record::read_notification(id, |key| rows.get(key).map_err(sled_error))?;
+            let read = record::read_notification(id, |key| self.rows.get(rows, key))?;
             Ok(self.rows.whole(read))
         })
     }
 
     fn submit(&mut self, ticket: Ticket, changes: Vec<Change>, urgency: Urgency) {
+        if let Some(outcome) = self.take(&changes) {
+            // The channel has no bound, and once nobody listens no outcome matters.
+            drop(self.outcomes.try_send((ticket, outcome)));
+            return;
+        }
         let job = Job {
             ticket,
             changes,
             urgency,
         };
-        let sent = self.jobs.as_ref().map(|jobs| jobs.send(job));
-        if !matches!(sent, Some(Ok(()))) {
+        self.rows.unreported.fetch_add(1, Ordering::Relaxed);
+        if !self.send(Message::Job(job)) {
             let gone = StoreError::Failed("its thread has ended".into());
-            // The channel has no bound, and once nobody listens no outcome matters.
             drop(self.outcomes.try_send((ticket, Err(gone))));
         }
     }
@@ -133,7 +231,7 @@ impl Store for SledStore {
 impl Drop for SledStore {
     fn drop(&mut self) {
         // The end of the queue tells the thread to finish.
-        self.jobs = None;
+        self.messages = None;
         if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
             log::error!("store: its thread has panicked");
         }
@@ -144,6 +242,20 @@ impl SharedRows {
     /// Lets readers see these rows, or none.
     pub(super) fn replace(&self, rows: Option<sled::Db>) {
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = rows;
+    }
+
+    /// What lies above the database, if the store is relaxed.
+    pub(super) fn pending(&self) -> Option<MutexGuard<'_, Pending>> {
+        let pending = self.pending.as_ref()?;
+        Some(pending.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A row as it is or will be.
+    fn get(&self, rows: &sled::Db, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        if let Some(row) = self.pending().and_then(|pending| pending.get(key)) {
+            return Ok(row.map(IVec::from));
+        }
+        rows.get(key).map_err(sled_error)
     }
 
     fn read<T>(

@@ -6,15 +6,31 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use super::compaction;
 use super::data_dir::DataDir;
 use super::database::{Commit, Database, OpenError};
+use super::layer::Layer;
+use super::pending::Extent;
 use super::storage::{Outcome, SharedRows};
+use super::wear::Wear;
+use crate::config::Storage;
 use crate::limits;
 use crate::push::record::{self, Write};
 use crate::push::store::{Change, StoreError, Ticket, Urgency};
+
+/// What the storage thread is told.
+pub(super) enum Message {
+    /// Write this batch and report it.
+    Job(Job),
+    /// Something lies in memory that did not before, or too much.
+    Pending,
+    /// Write all that is only in memory.
+    WriteEverything(Sender<Result<(), StoreError>>),
+}
 
 /// A batch on its way to the disk.
 pub(super) struct Job {
@@ -27,6 +43,9 @@ pub(super) struct Job {
 pub(super) struct StorageThread {
     path: PathBuf,
     cache: u64,
+    /// `storage.delay`.
+    delay: Duration,
+    wear: Arc<Wear>,
     /// Names the file system whose free space counts.
     directory: File,
     rows: Arc<SharedRows>,
@@ -60,16 +79,24 @@ impl StorageThread {
     /// Opens the database in `data` for the thread to come, and shows its rows to readers.
     pub(super) fn open(
         data: &DataDir,
-        cache: u64,
+        config: &Storage,
         rows: Arc<SharedRows>,
         outcomes: async_channel::Sender<Outcome>,
     ) -> Result<Self, OpenError> {
         let path = data.database();
-        let database = Database::open(&path, cache)?;
+        let wear = Arc::new(Wear::new(config.write_budget));
+        let database = wear.count(|| {
+            compaction::finish(&path)?;
+            let database = Database::open(&path, config.cache)?;
+            wear.restore(database.rows())?;
+            compaction::compact(database, &path, config.cache, &wear)
+        })?;
         rows.replace(Some(database.rows().clone()));
         Ok(Self {
             path,
-            cache,
+            cache: config.cache,
+            delay: Duration::from_secs(config.delay),
+            wear,
             directory: data.handle()?,
             rows,
             outcomes,
@@ -78,22 +105,30 @@ impl StorageThread {
         })
     }
 
+    /// What it counts.
+    pub(super) fn wear(&self) -> &Arc<Wear> {
+        &self.wear
+    }
+
     /// Works until the queue ends, then closes the database.
-    pub(super) fn run(mut self, queue: &Receiver<Job>) {
+    pub(super) fn run(mut self, queue: &Receiver<Message>) {
         let mut group = Group::default();
         loop {
             let first = self.wait(queue, &group);
             let ended = matches!(first, Err(RecvTimeoutError::Disconnected));
-            if let Ok(job) = first {
-                group.add(job);
+            if let Ok(message) = first {
+                self.take(message, &mut group);
                 while !group.is_full()
-                    && let Ok(job) = queue.try_recv()
+                    && let Ok(message) = queue.try_recv()
                 {
-                    group.add(job);
+                    self.take(message, &mut group);
                 }
             }
             if ended || group.is_due() {
-                self.commit(std::mem::take(&mut group));
+                // Each job is told; what is in memory waits there.
+                drop(self.commit(std::mem::take(&mut group), Extent::Unsettled));
+            } else if self.pending_due().is_some_and(|due| due <= Instant::now()) {
+                drop(self.commit(Group::default(), Extent::Due));
             }
             if ended {
                 self.rows.replace(None);
@@ -103,46 +138,124 @@ impl StorageThread {
         }
     }
 
-    /// The next job, or the time to do something without one.
-    fn wait(&self, queue: &Receiver<Job>, group: &Group) -> Result<Job, RecvTimeoutError> {
+    fn take(&mut self, message: Message, group: &mut Group) {
+        match message {
+            Message::Job(job) => group.add(job, self.wear.is_over_budget()),
+            Message::Pending => {
+                let cost = self.rows.pending().map_or(0, |pending| pending.cost());
+                if cost >= limits::PENDING_BYTES {
+                    drop(self.commit(Group::default(), Extent::Unsettled));
+                }
+            }
+            Message::WriteEverything(done) => {
+                let jobs = std::mem::take(group);
+                // Whoever asked may be gone.
+                drop(done.send(self.commit(jobs, Extent::Everything)));
+            }
+        }
+    }
+
+    /// The next message, or the time to do something without one.
+    fn wait(&self, queue: &Receiver<Message>, group: &Group) -> Result<Message, RecvTimeoutError> {
         let retry = match &self.state {
             State::Open(_) => None,
             State::Failed { retry, .. } => Some(*retry),
         };
-        match retry.into_iter().chain(group.due).min() {
+        let due = [retry, group.due, self.pending_due()];
+        match due.into_iter().flatten().min() {
             Some(until) => queue.recv_timeout(until.saturating_duration_since(Instant::now())),
             None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
         }
     }
 
-    /// Makes the group durable, and reports each of its jobs.
-    fn commit(&mut self, group: Group) {
-        let outcomes = self.write(&group.jobs).unwrap_or_else(|why| {
-            self.close(&why);
-            vec![Err(why); group.jobs.len()]
-        });
-        for (job, outcome) in group.jobs.iter().zip(outcomes) {
-            // The channel has no bound, and once nobody listens no outcome matters.
-            drop(self.outcomes.try_send((job.ticket, outcome)));
+    /// When something in memory has to be written, while that is possible.
+    fn pending_due(&self) -> Option<Instant> {
+        match self.state {
+            State::Open(_) => self.rows.pending()?.due(),
+            State::Failed { .. } => None,
         }
     }
 
+    /// Makes the group durable, and reports each of its jobs; what is in memory goes first.
+    fn commit(&mut self, group: Group, extent: Extent) -> Result<(), StoreError> {
+        let written = self.write(&group.jobs, extent);
+        let (outcomes, whole) = match written {
+            Ok(outcomes) => (outcomes, Ok(())),
+            Err(why) => {
+                self.close(&why);
+                (vec![Err(why.clone()); group.jobs.len()], Err(why))
+            }
+        };
+        for (job, outcome) in group.jobs.iter().zip(outcomes) {
+            // The channel has no bound, and once nobody listens no outcome matters.
+            drop(self.outcomes.try_send((job.ticket, outcome)));
+            self.rows.unreported.fetch_sub(1, Ordering::Release);
+        }
+        whole
+    }
+
     /// An outcome for each job, or why there is none but this for all of them.
-    fn write(&mut self, jobs: &[Job]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    fn write(
+        &mut self,
+        jobs: &[Job],
+        extent: Extent,
+    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        if let State::Failed { why, .. } = &self.state {
+            return Err(why.clone());
+        }
+        let now = Instant::now();
+        let layer = self
+            .rows
+            .pending()
+            .map(|mut pending| pending.begin(extent, now));
+        let outcomes = self.write_both(layer.as_deref(), jobs);
+        if let Some(mut pending) = self.rows.pending() {
+            match &outcomes {
+                Ok(_) => pending.written(),
+                Err(_) => pending.put_back(now),
+            }
+            let factor = if self.wear.is_over_budget() {
+                limits::THRIFT_FACTOR
+            } else {
+                1
+            };
+            pending.set_delay(self.delay * factor);
+        }
+        outcomes
+    }
+
+    fn write_both(
+        &mut self,
+        layer: Option<&Layer>,
+        jobs: &[Job],
+    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         let database = match &mut self.state {
             State::Open(database) => database,
             State::Failed { why, .. } => return Err(why.clone()),
         };
         let mut commit = Commit::new();
+        for write in layer.into_iter().flat_map(Layer::writes) {
+            database.stage(write, &mut commit)?;
+        }
         let mut room = free_space(&self.directory).saturating_sub(limits::DISK_RESERVE);
         let staged = jobs
             .iter()
             .map(|job| stage(database, job, &mut room, &mut commit));
         let outcomes = staged.collect::<Result<_, _>>()?;
-        let before = database.before(&commit)?;
-        database
-            .write(commit)
-            .inspect_err(|_| self.take_back = before)?;
+        let mut before = database.before(&commit)?;
+        // What changes nothing would still be written.
+        commit.retain(|key, value| before.get(key) != Some(value));
+        before.retain(|key, _| commit.contains_key(key));
+        if !commit.is_empty() {
+            let written = self.wear.count(|| {
+                self.wear.grow(bytes(&commit) - bytes(&before));
+                database.apply(commit)?;
+                // Behind it, for in front of it sled would write it by itself.
+                self.wear.save(database.rows())?;
+                database.flush()
+            });
+            written.inspect_err(|_| self.take_back = before)?;
+        }
         Ok(outcomes)
     }
 
@@ -166,7 +279,8 @@ impl StorageThread {
         if Instant::now() < *retry {
             return;
         }
-        let opened = Database::open(&self.path, self.cache).and_then(|mut database| {
+        let opened: Result<_, OpenError> = self.wear.count(|| {
+            let mut database = Database::open(&self.path, self.cache)?;
             database.write(self.take_back.clone())?;
             Ok(database)
         });
@@ -190,10 +304,13 @@ impl StorageThread {
 }
 
 impl Group {
-    fn add(&mut self, job: Job) {
-        let wait = match job.urgency {
-            Urgency::Now => Duration::ZERO,
-            Urgency::Soon => limits::RECEIPT_DELAY,
+    /// Adds a job; thrift makes it wait for others.
+    fn add(&mut self, job: Job, thrift: bool) {
+        let wait = match (job.urgency, thrift) {
+            (Urgency::Now, false) => Duration::ZERO,
+            (Urgency::Now, true) => limits::THRIFT_WAIT,
+            (Urgency::Soon, false) => limits::RECEIPT_DELAY,
+            (Urgency::Soon, true) => limits::THRIFT_RECEIPT_DELAY,
         };
         let due = Instant::now() + wait;
         self.due = Some(self.due.map_or(due, |other| other.min(due)));
@@ -224,7 +341,6 @@ fn stage(
             return Ok(Err(StoreError::Failed(why.to_string())));
         }
     }
-    let grows = |change| matches!(change, &Change::PutNotification(_) | &Change::PutAccount(_));
     let needed = needed(&writes);
     // Receipts and removals go on as long as they can: they make room.
     if job.changes.iter().any(grows) && *room < needed {
@@ -235,6 +351,11 @@ fn stage(
         database.stage(write, commit)?;
     }
     Ok(Ok(()))
+}
+
+/// Whether a change makes the database grow for good.
+pub(super) fn grows(change: &Change) -> bool {
+    matches!(change, Change::PutNotification(_) | Change::PutAccount(_))
 }
 
 /// Disk space that writes may take, with what sled spends on its log and on rewriting pages.
@@ -250,8 +371,15 @@ fn needed(writes: &[Write]) -> u64 {
     4 * bytes as u64
 }
 
+/// Bytes the rows of a commit take.
+fn bytes(commit: &Commit) -> i64 {
+    let rows = commit.iter();
+    let bytes = rows.filter_map(|(key, value)| Some(compaction::row_bytes(key, value.as_ref()?)));
+    i64::try_from(bytes.sum::<u64>()).unwrap_or(i64::MAX)
+}
+
 /// Bytes the file system has left for us. One that does not tell counts as empty: the write will show.
-fn free_space(directory: &File) -> u64 {
+pub(super) fn free_space(directory: &File) -> u64 {
     rustix::fs::fstatvfs(directory).map_or(u64::MAX, |fs| fs.f_bavail.saturating_mul(fs.f_frsize))
 }
 
@@ -266,7 +394,7 @@ mod tests {
     fn open(data: &DataDir) -> (StorageThread, Outcomes) {
         let (outcomes, receiver) = async_channel::unbounded();
         let rows = Arc::new(SharedRows::default());
-        let thread = StorageThread::open(data, 1_000_000, rows, outcomes).unwrap();
+        let thread = StorageThread::open(data, &Storage::default(), rows, outcomes).unwrap();
         (thread, receiver)
     }
 
@@ -274,11 +402,12 @@ mod tests {
         let mut group = Group::default();
         for (ticket, changes) in (1..).map(Ticket).zip(batches) {
             let urgency = Urgency::Now;
-            group.add(Job {
+            let job = Job {
                 ticket,
                 changes,
                 urgency,
-            });
+            };
+            group.add(job, false);
         }
         group
     }
@@ -321,14 +450,14 @@ mod tests {
         let data = DataDir::open(scratch.path()).unwrap();
         let (mut thread, outcomes) = open(&data);
         let first = vec![account("sam", "old"), delivery(1), delivery(2)];
-        thread.commit(group(vec![first]));
+        drop(thread.commit(group(vec![first]), Extent::Unsettled));
         assert_eq!(outcomes.try_recv(), Ok((Ticket(1), Ok(()))));
         let before = rows(&mut thread);
 
         database(&mut thread).break_sync();
         let removed = Change::DeleteNotification(NotificationId(1));
         let second = vec![account("sam", "new"), account("ann", ""), removed];
-        thread.commit(group(vec![second, vec![delivery(3)]]));
+        drop(thread.commit(group(vec![second, vec![delivery(3)]]), Extent::Unsettled));
         for ticket in [1, 2].map(Ticket) {
             let (told, outcome) = outcomes.try_recv().unwrap();
             assert_eq!(told, ticket);
@@ -336,7 +465,7 @@ mod tests {
         }
         // Closed: it neither writes nor opens before its time.
         thread.reopen();
-        thread.commit(group(vec![vec![delivery(4)]]));
+        drop(thread.commit(group(vec![vec![delivery(4)]]), Extent::Unsettled));
         assert!(outcomes.try_recv().unwrap().1.is_err());
 
         if let State::Failed { retry, .. } = &mut thread.state {
@@ -344,7 +473,7 @@ mod tests {
         }
         thread.reopen();
         assert_eq!(rows(&mut thread), before);
-        thread.commit(group(vec![vec![delivery(5)]]));
+        drop(thread.commit(group(vec![vec![delivery(5)]]), Extent::Unsettled));
         assert_eq!(outcomes.try_recv(), Ok((Ticket(1), Ok(()))));
     }
 
@@ -377,15 +506,15 @@ mod tests {
         };
         let mut group = Group::default();
         assert!(!group.is_due());
-        group.add(job(Urgency::Soon, 1));
+        group.add(job(Urgency::Soon, 1), false);
         assert!(!group.is_due());
-        group.add(job(Urgency::Soon, limits::COMMIT_CHANGES - 2));
+        group.add(job(Urgency::Soon, limits::COMMIT_CHANGES - 2), false);
         assert!(!group.is_due() && !group.is_full());
-        group.add(job(Urgency::Soon, 0));
+        group.add(job(Urgency::Soon, 0), false);
         assert!(group.is_due() && group.is_full());
         let mut group = Group::default();
-        group.add(job(Urgency::Soon, 1));
-        group.add(job(Urgency::Now, 1));
+        group.add(job(Urgency::Soon, 1), false);
+        group.add(job(Urgency::Now, 1), false);
         assert!(group.is_due() && !group.is_full());
     }
 }

@@ -37,7 +37,8 @@ fn entry(first: u8, times: [u32; 4]) -> Entry {
 }
 
 /// The low bits of an entry's device.
-pub(super) fn device_of([first, ..]: Entry) -> u8 {
+#[must_use]
+pub fn device_of([first, ..]: Entry) -> u8 {
     first >> 4
 }
 

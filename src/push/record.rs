@@ -30,7 +30,7 @@ use super::row::{
 use super::store::{Account, Change, Delivery, DeviceId, Row};
 use crate::limits;
 
-pub use super::entries::Entry;
+pub use super::entries::{Entry, device_of};
 pub use super::fields::Unstorable;
 pub use super::row::{BadRecord, Fault, VERSION};
 
@@ -189,6 +189,27 @@ impl Loader {
         };
         visit(finish_account(parts).map(Row::Account));
     }
+}
+
+/// The row that tells that a notification exists.
+#[must_use]
+pub fn existence_key(id: NotificationId) -> Vec<u8> {
+    notification_key(NOTIFICATION, id)
+}
+
+/// How the keys of its rows of deliveries begin.
+#[must_use]
+pub fn deliveries_prefix(id: NotificationId) -> Vec<u8> {
+    notification_key(DELIVERIES, id)
+}
+
+/// The notification a row belongs to, if it is one of a notification, a delivery or a body.
+#[must_use]
+pub fn notification_of(key: &[u8]) -> Option<NotificationId> {
+    let (kind, rest) = key.split_first()?;
+    matches!(*kind, NOTIFICATION | DELIVERIES | BODY)
+        .then(|| rest.first_chunk().copied())?
+        .map(|id| NotificationId(u128::from_be_bytes(id)))
 }
 
 // ---- keys ------------------------------------------------------------------------------------

@@ -39,6 +39,8 @@ pub struct Status {
     pub clock: Basis,
     /// What keeps new pushes from being accepted, in words, or `None`.
     pub trouble: Option<String>,
+    /// What else an administrator should know, in words; the edge adds what only it can see.
+    pub warnings: Vec<String>,
 }
 
 /// A registered user.
@@ -142,6 +144,7 @@ impl Gateway {
             uptime: u64::from(now.mono.seconds()),
             clock: Basis::default(),
             trouble: domain.trouble.as_ref().map(ToString::to_string),
+            warnings: Vec::new(),
         }
     }
 

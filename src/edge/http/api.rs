@@ -327,6 +327,7 @@ struct StatusOut {
     uptime: u64,
     clock: &'static str,
     trouble: Option<String>,
+    warnings: Vec<String>,
 }
 
 impl From<Status> for StatusOut {
@@ -343,6 +344,7 @@ impl From<Status> for StatusOut {
             uptime: status.uptime,
             clock: status.clock.as_str(),
             trouble: status.trouble,
+            warnings: status.warnings,
         }
     }
 }

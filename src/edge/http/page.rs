@@ -193,6 +193,9 @@ fn troubles(status: &Status, now: Wall) -> String {
             Text(trouble)
         );
     }
+    for warning in &status.warnings {
+        boxes += &format!("<p role=\"alert\">{}.</p>", Text(warning));
+    }
     if !now.trusted {
         boxes += "<p role=\"alert\">The clock of this machine is not set: times here are wrong, \
                   nothing expires, and nothing that is scheduled is sent.</p>";
