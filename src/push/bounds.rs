@@ -48,8 +48,7 @@ impl Domain {
         let push = &self.config.push;
         let (most, bytes) = (push.history.max(1), push.history_bytes);
         while (self.ledger.len() > most || self.ledger.bytes() > bytes)
-            && let Some(victim) = self.ledger.least_wanted()
-            && victim != newest
+            && let Some(victim) = self.ledger.least_wanted_but(newest)
         {
             self.forget(victim, now);
         }
