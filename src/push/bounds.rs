@@ -79,9 +79,12 @@ impl Domain {
     /// Records that a device will not get a notification.
     pub(super) fn drop_delivery(&mut self, id: NotificationId, device: DeviceId, now: Now) {
         let at = now.wall.seconds();
-        if let Some(delivery) = self.advance(id, device, DeliveryState::Dropped, at) {
+        if self
+            .advance(id, device, DeliveryState::Dropped, at)
+            .is_some()
+        {
             self.tally.dropped += 1;
-            self.receipts.push(Change::PutDelivery(delivery));
+            self.write_delivery(id, device);
         }
     }
 }

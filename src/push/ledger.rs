@@ -241,6 +241,14 @@ impl Ledger {
         receipts.get(position).map(|receipt| receipt.state)
     }
 
+    /// How far a device has got with a notification that is for it, as it is stored.
+    #[must_use]
+    pub fn delivery(&self, id: NotificationId, device: DeviceId) -> Option<Delivery> {
+        let receipts = self.receipts(id);
+        let position = position(receipts, device).ok()?;
+        receipts.get(position).map(|receipt| receipt.delivery(id))
+    }
+
     /// Durable notifications, newest first.
     pub fn newest_first(&self) -> impl Iterator<Item = NotificationId> {
         self.entries

@@ -27,7 +27,10 @@ impl Loading {
     pub fn take(&mut self, row: Row, now: Now) {
         match row {
             Row::Account(account) => {
-                let scopes = account.subscriptions.iter().filter_map(|topic| topic.device);
+                let scopes = account
+                    .subscriptions
+                    .iter()
+                    .filter_map(|topic| topic.device);
                 scopes.for_each(|id| self.devices.note(id));
                 self.accounts.put(&account);
             }

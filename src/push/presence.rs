@@ -180,7 +180,7 @@ impl Domain {
             });
             let delivery = Receipt::queued(id, now.wall.seconds()).delivery(notification);
             if !read && self.reaches(notification, id, account) && self.ledger.restore(&delivery) {
-                self.receipts.push(Change::PutDelivery(delivery));
+                self.write_delivery(notification, id);
                 if let Some(device) = self.devices.get_mut(id) {
                     device.enqueue(notification);
                 }

@@ -27,10 +27,13 @@ pub(crate) struct Disk {
     /// Batches that will still be refused, and whether any was since the last start.
     pub(crate) refusals: usize,
     pub(crate) refused: bool,
-    /// Devices the server has told it to forget, and those it has refused to learn of.
+    /// Devices the server has told it to forget.
     forgotten: BTreeSet<DeviceId>,
-    /// Users of whose devices the disk has refused to learn something: who reads what is not known.
-    pub(crate) unlearned: BTreeSet<String>,
+    /// Devices of which the disk has refused to learn something, with their users, until it is told again.
+    pub(crate) unlearned: BTreeMap<DeviceId, String>,
+    /// Users of whose devices the disk had not learned something when the server ended: who reads what is
+    /// not known.
+    pub(crate) unknown: BTreeSet<String>,
 }
 
 /// What the gateway gets.
@@ -53,7 +56,8 @@ impl Disk {
             refusals: 0,
             refused: false,
             forgotten: BTreeSet::new(),
-            unlearned: BTreeSet::new(),
+            unlearned: BTreeMap::new(),
+            unknown: BTreeSet::new(),
         }
     }
 
@@ -71,12 +75,22 @@ impl Disk {
             let changes = self.journal.borrow_mut().remove(&ticket);
             self.refusals -= usize::from(outcome.is_err());
             self.refused |= outcome.is_err();
-            for change in changes.expect("a batch that was never submitted") {
+            let changes = changes.expect("a batch that was never submitted");
+            // Whose registration is refused has no device either.
+            let accounts = |change: &Change| matches!(change, Change::PutAccount(_));
+            let registers = changes.iter().any(accounts);
+            for change in changes {
                 match (&change, &outcome) {
-                    (Change::DeleteDevice(id), Ok(())) => drop(self.forgotten.insert(*id)),
-                    (Change::PutDevice(device), Err(_)) => {
-                        self.forgotten.insert(device.id);
-                        self.unlearned.insert(device.account.clone());
+                    (Change::DeleteDevice(id), Ok(())) => {
+                        self.forgotten.insert(*id);
+                        self.unlearned.remove(id);
+                    }
+                    (Change::PutDevice(device), Ok(())) => drop(self.unlearned.remove(&device.id)),
+                    (Change::PutDevice(device), Err(_)) if !registers => {
+                        self.unlearned.insert(device.id, device.account.clone());
+                    }
+                    (Change::DeleteNotification(gone), Ok(())) => {
+                        self.unsettled.retain(|(_, id)| id != gone);
                     }
                     _ => {}
                 }
@@ -131,6 +145,10 @@ impl Disk {
     pub(crate) fn cut_power(&mut self) {
         self.look();
         self.begun.borrow_mut().clear();
+        for (id, user) in std::mem::take(&mut self.unlearned) {
+            self.forgotten.insert(id);
+            self.unknown.insert(user);
+        }
         for change in std::mem::take(&mut *self.journal.borrow_mut())
             .into_values()
             .flatten()
@@ -163,10 +181,20 @@ impl Disk {
         rows
     }
 
-    /// What waits on the disk waits for a device that is there, or that was to be forgotten.
-    pub(crate) fn check_devices(&self) {
+    /// Each delivery on the disk is one of a notification there. What waits waits for a device that is there,
+    /// or that was to be forgotten.
+    pub(crate) fn check_rows(&self) {
         let mut devices = BTreeSet::new();
+        let mut notifications = BTreeSet::new();
         for row in self.rows() {
+            match &row {
+                Row::Notification(head) => drop(notifications.insert(head.id)),
+                Row::Delivery(delivery) => {
+                    let id = delivery.notification;
+                    assert!(notifications.contains(&id), "{id} has but a delivery");
+                }
+                _ => {}
+            }
             match row {
                 Row::Device(device) => drop(devices.insert(device.id)),
                 Row::Delivery(delivery) if delivery.state.is_waiting() => {

@@ -257,7 +257,7 @@ impl Model {
             let Some((user, resource)) = label.split_once('/') else {
                 continue;
             };
-            if disk.unlearned.contains(user) {
+            if disk.unknown.contains(user) {
                 continue;
             }
             let key = self.key(user, resource);

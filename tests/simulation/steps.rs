@@ -448,6 +448,10 @@ impl World {
         for (id, label) in by_state(&self.views(), DeliveryState::is_waiting) {
             assert!(!online.contains(&label), "{label} is there and {id} waits");
         }
+        let unsettled = &self.disk.unsettled;
+        assert!(unsettled.is_empty(), "never written again: {unsettled:?}");
+        let unlearned = &self.disk.unlearned;
+        assert!(unlearned.is_empty(), "never written again: {unlearned:?}");
         let now = self.now;
         let status = self.gateway.as_ref().unwrap().status(now);
         assert_eq!(status.sessions, self.phones.len());

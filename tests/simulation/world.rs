@@ -125,7 +125,7 @@ impl World {
         self.wires.clear();
         self.gone.clear();
         self.model.restart(&self.disk);
-        self.disk.check_devices();
+        self.disk.check_rows();
         self.disk.unsettled.clear();
     }
 
