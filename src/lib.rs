@@ -42,7 +42,11 @@
 //! |---|---|
 //! | IQ namespace or XEP | its own file in `xmpp/feature/`, its rows into `xmpp/router.rs` |
 //! | stream negotiation step | `xmpp/session.rs` |
-//! | rule about who gets what when | `push/delivery.rs`; about who is there: `push/presence.rs` |
+//! | rule about who is meant | `push/targets.rs`, `topics.rs`, `tag_expression.rs`; about who is there: `presence.rs` |
+//! | rule about what is accepted | `push/accept.rs`; sent and acknowledged: `delivery.rs`; waited for: `waiting.rs` |
+//! | rule about what is given up | `push/bounds.rs`; what time ends or begins: `expiry.rs`, `schedule.rs`; what a newer one replaces: `series.rs` |
+//! | doubt about the time | `time/keeper.rs`; where it is asked: `push/clock_hints.rs` |
+//! | way to spare the flash | `edge/pending.rs`, `edge/wear.rs`, `edge/compaction.rs` |
 //! | thing that must survive a restart | a [`push::store::Change`], its bytes in `push/record.rs` |
 //! | URL | `edge/http/routes.rs`; its page in `page.rs`, its JSON in `api.rs` |
 //! | bound or wait | `limits.rs`; if an administrator may set it, a key in `config.rs` |

@@ -103,7 +103,7 @@ pub const SCRATCH: usize = 16 * 1024;
 /// Newcomers over the limit that are being told so at once, each for up to [`LINGER`]; more are reset.
 pub const REFUSALS: usize = 8;
 /// Command-line clients served at once; more are let go without an answer.
-pub const ADMIN_CONNECTIONS: usize = 8;
+pub const ADMIN_CONNECTIONS: usize = 32;
 /// Shortest time between two log lines of a kind that peers can provoke.
 pub const LOG_PAUSE: Duration = Duration::from_secs(60);
 /// Pushes handed to one phone before its socket must have taken them.
@@ -181,6 +181,11 @@ pub const HTTP_BODY_WAIT: Duration = Duration::from_secs(20);
 pub const HTTP_WRITE_WAIT: Duration = Duration::from_secs(20);
 /// For the gateway to carry out what a request asks, the disk included; after it: 503.
 pub const HTTP_ASK_WAIT: Duration = Duration::from_secs(60);
+/// Longest an HTTP request may wait for a notification to get somewhere; over it: 400.
+pub const HTTP_WAIT: Duration = Duration::from_secs(60);
+/// HTTP requests that wait for a notification at once, which leaves places for others among
+/// [`HTTP_CONNECTIONS`] and [`ADMIN_CONNECTIONS`]; over it: 503.
+pub const HTTP_WAITS: usize = 24;
 /// Bytes thrown away behind an answer, so that a client that still sends reads the answer and not a reset;
 /// over it the connection is closed all the same.
 pub const HTTP_DRAIN: usize = 256 * 1024;
@@ -202,8 +207,6 @@ pub const API_DEVICES: usize = 100;
 pub const PAGE_ROWS: usize = 100;
 /// Rows of each table on the console page, which shows all of them.
 pub const CONSOLE_ROWS: usize = 20;
-/// Devices a page counts by state for one notification; of more it says so.
-pub const PAGE_COUNTED: usize = 50;
 /// Devices a page lists under one notification.
 pub const PAGE_DEVICES: usize = 8;
 /// Characters of a message a page shows.

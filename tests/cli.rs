@@ -298,6 +298,115 @@ fn send() {
 }
 
 #[test]
+fn every_flag_of_send_reaches_the_server() {
+    let directory = Directory::new();
+    let answer = json(202, r#"{"id":"00ff","queued":0,"sent":0,"scheduled":true}"#);
+    let server = server(&directory.0, vec![answer]);
+    let ended = run(
+        lanpush(&["--data", directory.path(), "send", "sam", "hi"]).args([
+            "--image=http://i",
+            "--priority=5",
+            "--tag=a",
+            "--tag",
+            "b c",
+            "--action=Open=http://x/?a=b",
+            "--silent",
+            "--sequence=bell",
+            "--ttl=60",
+            "--at=2030-01-01 00:00:00",
+        ]),
+    );
+    let stdout = "stored, goes out at its time (id 00ff)\n".to_owned();
+    assert_eq!(ended, (0, stdout, String::new()));
+    let request = server.join().unwrap().remove(0);
+    let body = request.split_once("\r\n\r\n").unwrap().1;
+    assert_eq!(
+        body,
+        r#"{"to":"sam","title":"","message":"hi","uri":"","image":"http://i","priority":5,"tags":["a","b c"],"actions":[{"label":"Open","uri":"http://x/?a=b"}],"silent":true,"sequence":"bell","ttl":60,"deliver_at":"2030-01-01 00:00:00"}"#
+    );
+}
+
+#[test]
+fn a_wait_ends_with_its_verdict() {
+    let view = |reached: bool, state: &str, total: usize| {
+        format!(
+            r#"{{"reached":{reached},"scheduled":false,"total":{total},"counts":{{"{state}":1}},"deliveries":[{{"device":"sam/phone","state":"{state}","at":86400,"queued":86399}}]}}"#
+        )
+    };
+    for (name, view, code, more, stderr) in [
+        ("reached", view(true, "confirmed", 1), 0, "", ""),
+        (
+            "not in time",
+            view(false, "sent", 3),
+            1,
+            "and 2 more\n",
+            "lanpush: not every device has got as far as confirmed within 0 seconds\n",
+        ),
+        (
+            "never",
+            view(false, "dropped", 1),
+            1,
+            "",
+            "lanpush: not every device has got as far as confirmed, and no other will\n",
+        ),
+    ] {
+        let directory = Directory::new();
+        let accepted = json(202, r#"{"id":"00ff","queued":1,"sent":1}"#);
+        let server = server(&directory.0, vec![accepted, json(200, &view)]);
+        let words = ["send", "sam", "hi", "--wait=0", "--for=confirmed"];
+        let ended = run(lanpush(&["--data", directory.path()]).args(words));
+        assert_eq!((ended.0, ended.2.as_str()), (code, stderr), "{name}");
+        let lines: Vec<_> = ended.1.lines().collect();
+        assert_eq!(lines[0], "stored for 1 device, sent to 1 now (id 00ff)");
+        assert!(lines[1].starts_with("sam/phone "), "{name}: {}", lines[1]);
+        assert!(lines[1].ends_with(" 1970-01-02 00:00:00"), "{name}");
+        assert!(ended.1.ends_with(more), "{name}: {}", ended.1);
+        let asked = server.join().unwrap().remove(1);
+        let want = "GET /api/v1/notifications/00ff?wait=0&for=confirmed HTTP/1.1\r\n";
+        assert!(asked.starts_with(want), "{name}: {asked}");
+    }
+}
+
+#[test]
+fn topics_and_withdrawals() {
+    let topics =
+        r#"{"topics":[{"topic":"doors","resource":null},{"topic":"a","resource":"my phone"}]}"#;
+    for (words, answer, stdout, want) in [
+        (
+            &["topic", "add", "sam/my phone", "a/b"][..],
+            json(200, "{}"),
+            "topic a/b added\n",
+            "PUT /api/v1/users/sam/topics/a%2Fb?resource=my%20phone HTTP/1.1",
+        ),
+        (
+            &["topic", "del", "sam", "doors"],
+            json(200, "{}"),
+            "topic doors removed\n",
+            "DELETE /api/v1/users/sam/topics/doors HTTP/1.1",
+        ),
+        (
+            &["topic", "list", "sam"],
+            json(200, topics),
+            "doors\na (only my phone)\n",
+            "GET /api/v1/users/sam/topics HTTP/1.1",
+        ),
+        (
+            &["withdraw", "00ff"],
+            json(200, r#"{"spared":1,"told":2}"#),
+            "withdrawn: 1 device will not get it, 2 told\n",
+            "DELETE /api/v1/notifications/00ff HTTP/1.1",
+        ),
+    ] {
+        let directory = Directory::new();
+        let server = server(&directory.0, vec![answer]);
+        let ended = run(lanpush(&["--data", directory.path()]).args(words));
+        assert_eq!(ended, (0, stdout.to_owned(), String::new()), "{words:?}");
+        let request = server.join().unwrap().remove(0);
+        assert_eq!(request.lines().next(), Some(want), "{words:?}");
+    }
+}
+
+#[test]
 fn a_message_that_cannot_be_sent() {
     let directory = Directory::new();
     for (stdin, want) in [

@@ -35,6 +35,17 @@ impl Admin {
         path: &str,
         body: Option<&T>,
     ) -> Result<Answer, Failure> {
+        self.ask_within(method, path, body, limits::ADMIN_WAIT)
+    }
+
+    /// Sends one request and waits for a positive answer, so long and not longer.
+    pub(super) fn ask_within<T: Serialize>(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&T>,
+        wait: Duration,
+    ) -> Result<Answer, Failure> {
         let body = match body {
             Some(body) => serde_json::to_vec(body)
                 .map_err(|error| Failure::Run(format!("cannot write the request: {error}")))?,
@@ -48,10 +59,10 @@ impl Admin {
         .into_bytes();
         request.extend_from_slice(&body);
         let stream = UnixStream::connect(&self.socket).map_err(|error| self.unreachable(&error))?;
-        let answer = converse(stream, &request).map_err(|error| {
+        let answer = converse(stream, &request, wait).map_err(|error| {
             Failure::Run(match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                    let seconds = limits::ADMIN_WAIT.as_secs();
+                    let seconds = wait.as_secs();
                     format!("the server did not answer within {seconds} seconds")
                 }
                 _ => format!("the server broke off: {}", plain(&error)),
@@ -75,9 +86,9 @@ impl Admin {
 }
 
 /// Writes the request and reads until the answer is complete.
-fn converse(mut stream: UnixStream, request: &[u8]) -> io::Result<Answer> {
-    let end = Instant::now() + limits::ADMIN_WAIT;
-    stream.set_write_timeout(Some(limits::ADMIN_WAIT))?;
+fn converse(mut stream: UnixStream, request: &[u8], wait: Duration) -> io::Result<Answer> {
+    let end = Instant::now() + wait;
+    stream.set_write_timeout(Some(wait))?;
     // A server that says no before it has read everything closes early; its answer is worth reading.
     let written = stream.write_all(request);
     let mut received = Vec::new();

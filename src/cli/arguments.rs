@@ -2,13 +2,16 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use lexopt::{Arg, Parser};
 
 use super::Failure;
-use super::send::Draft;
+use super::send::{Draft, Link};
 use super::settings::{FLAGS, Options};
+use super::topic::{self, Subscription};
 use super::user::Action;
+use super::wait::{Patience, STATES};
 
 /// A whole command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,7 +26,9 @@ pub(super) enum Command {
     Serve,
     Check,
     User(Action),
+    Topic(topic::Action),
     Send(Draft),
+    Withdraw { id: String },
     Help,
     Version,
 }
@@ -32,7 +37,7 @@ pub(super) enum Command {
 pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Arguments, Failure> {
     let mut parser = Parser::from_args(words);
     let mut options = Options::default();
-    let mut draft = Draft::default();
+    let mut sending = Sending::default();
     let mut names = Vec::new();
     let asks = |command| {
         Ok(Arguments {
@@ -45,8 +50,10 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Arguments, 
             Arg::Long("help") | Arg::Short('h') => return asks(Command::Help),
             Arg::Long("version") => return asks(Command::Version),
             Arg::Long("config") => options.config = Some(PathBuf::from(value(&mut parser)?)),
-            Arg::Long("title") => draft.title = Some(text(value(&mut parser)?)?),
-            Arg::Long("uri") => draft.uri = Some(text(value(&mut parser)?)?),
+            Arg::Long(name) if SEND_FLAGS.contains(&name) => {
+                let name = name.to_owned();
+                sending.take(&name, &mut parser)?;
+            }
             Arg::Long(name) => {
                 let flag = FLAGS.iter().find(|flag| flag.name == name);
                 let flag = flag.ok_or_else(|| bad(format!("unknown flag --{name}")))?;
@@ -57,12 +64,97 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Arguments, 
         }
     }
     let words: Vec<&str> = names.iter().map(String::as_str).collect();
-    let command = command(&words, draft)?;
+    let command = command(&words, sending)?;
     Ok(Arguments { command, options })
 }
 
-fn command(words: &[&str], draft: Draft) -> Result<Command, Failure> {
-    if let Some(flag) = draft.flag().filter(|_| words.first() != Some(&"send")) {
+/// Flags of `send`.
+const SEND_FLAGS: [&str; 12] = [
+    "title", "uri", "image", "priority", "tag", "action", "silent", "sequence", "ttl", "at",
+    "wait", "for",
+];
+/// Seconds that `--wait` waits if it does not say.
+const PATIENCE: u32 = 30;
+
+/// What the flags of `send` say.
+#[derive(Default)]
+struct Sending {
+    draft: Draft,
+    /// The first of them that was given.
+    flag: Option<String>,
+    wait: Option<u32>,
+    until: Option<&'static str>,
+}
+
+impl Sending {
+    /// Takes the value of a flag that belongs to `send`.
+    fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), Failure> {
+        self.flag.get_or_insert_with(|| format!("--{name}"));
+        if name == "wait" {
+            self.wait = Some(match parser.optional_value() {
+                Some(seconds) => number(name, &text(seconds)?)?,
+                None => PATIENCE,
+            });
+            return Ok(());
+        }
+        let extras = &mut self.draft.extras;
+        if name == "silent" {
+            extras.silent = true;
+            return Ok(());
+        }
+        let value = text(value(parser)?)?;
+        match name {
+            "title" => self.draft.title = Some(value),
+            "uri" => self.draft.uri = Some(value),
+            "image" => extras.image = Some(value),
+            "priority" => extras.priority = Some(number(name, &value)?),
+            "tag" => extras.tags.push(value),
+            "action" => extras.actions.push(link(&value)?),
+            "sequence" => extras.sequence = Some(value),
+            "ttl" => extras.ttl = Some(number(name, &value)?),
+            "at" => extras.deliver_at = Some(value),
+            _ => {
+                let state = STATES.into_iter().find(|state| *state == value);
+                let wanted = || bad("--for wants sent, acknowledged or confirmed");
+                self.until = Some(state.ok_or_else(wanted)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn draft(self, to: &str, message: &str) -> Result<Draft, Failure> {
+        if self.until.is_some() && self.wait.is_none() {
+            return Err(bad("--for wants --wait"));
+        }
+        let until = self.until.unwrap_or("acknowledged");
+        Ok(Draft {
+            to: to.to_owned(),
+            message: message.to_owned(),
+            wait: self.wait.map(|seconds| Patience { seconds, until }),
+            ..self.draft
+        })
+    }
+}
+
+fn number<N: FromStr>(flag: &str, text: &str) -> Result<N, Failure> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| digits);
+    number.ok_or_else(|| bad(format!("--{flag} is {text:?}, want a number")))
+}
+
+fn link(text: &str) -> Result<Link, Failure> {
+    let (label, uri) = text
+        .split_once('=')
+        .ok_or_else(|| bad("--action wants LABEL=URI"))?;
+    Ok(Link {
+        label: label.to_owned(),
+        uri: uri.to_owned(),
+    })
+}
+
+fn command(words: &[&str], sending: Sending) -> Result<Command, Failure> {
+    let flag = sending.flag.as_ref();
+    if let Some(flag) = flag.filter(|_| words.first() != Some(&"send")) {
         return Err(bad(format!("{flag} belongs to lanpush send")));
     }
     match words {
@@ -70,11 +162,12 @@ fn command(words: &[&str], draft: Draft) -> Result<Command, Failure> {
         ["check"] => Ok(Command::Check),
         ["help", ..] => Ok(Command::Help),
         ["user", rest @ ..] => action(rest).map(Command::User),
-        ["send", to, message] => Ok(Command::Send(Draft {
-            to: (*to).to_owned(),
-            message: (*message).to_owned(),
-            ..draft
-        })),
+        ["topic", rest @ ..] => topic_action(rest).map(Command::Topic),
+        ["withdraw", id] if !id.is_empty() => Ok(Command::Withdraw {
+            id: (*id).to_owned(),
+        }),
+        ["withdraw", ..] => Err(bad("lanpush withdraw wants the ID that send has printed")),
+        ["send", to, message] => sending.draft(to, message).map(Command::Send),
         ["send"] | ["send", _] => Err(bad("lanpush send wants TO and MESSAGE")),
         ["send", ..] => Err(bad(
             "lanpush send wants one TO and one MESSAGE; put * and a message of several words in quotes",
@@ -112,6 +205,24 @@ fn action(words: &[&str]) -> Result<Action, Failure> {
             "unknown command user {word:?}, want add, del, passwd or list"
         ))),
         [] => Err(bad("lanpush user wants add, del, passwd or list")),
+    }
+}
+
+fn topic_action(words: &[&str]) -> Result<topic::Action, Failure> {
+    if words.contains(&"") {
+        return Err(bad("a name is empty"));
+    }
+    match words {
+        ["add", who, topic] => Ok(topic::Action::Add(Subscription::of(who, topic))),
+        ["del", who, topic] => Ok(topic::Action::Remove(Subscription::of(who, topic))),
+        ["list", user] => Ok(topic::Action::List {
+            user: (*user).to_owned(),
+        }),
+        [verb @ ("add" | "del"), ..] => Err(bad(format!(
+            "lanpush topic {verb} wants USER[/RESOURCE] and TOPIC"
+        ))),
+        ["list", ..] => Err(bad("lanpush topic list wants USER")),
+        _ => Err(bad("lanpush topic wants add, del or list")),
     }
 }
 
@@ -156,6 +267,13 @@ mod tests {
             message: message.into(),
             ..Draft::default()
         }
+    }
+
+    fn waits(seconds: u32, until: &'static str) -> Command {
+        Command::Send(Draft {
+            wait: Some(Patience { seconds, until }),
+            ..draft("sam", "hi")
+        })
     }
 
     fn add(name: &str, password: Option<&str>) -> Command {
@@ -203,6 +321,35 @@ mod tests {
             (
                 &["user", "del", "sam"],
                 Command::User(Action::Remove { name: "sam".into() }),
+            ),
+            (
+                &["withdraw", "00ff"],
+                Command::Withdraw { id: "00ff".into() },
+            ),
+            (
+                &["topic", "list", "sam"],
+                Command::Topic(topic::Action::List { user: "sam".into() }),
+            ),
+            (
+                &["topic", "add", "sam/my phone", "doors"],
+                Command::Topic(topic::Action::Add(Subscription {
+                    user: "sam".into(),
+                    resource: Some("my phone".into()),
+                    topic: "doors".into(),
+                })),
+            ),
+            (
+                &["topic", "del", "sam", "a/b"],
+                Command::Topic(topic::Action::Remove(Subscription {
+                    user: "sam".into(),
+                    resource: None,
+                    topic: "a/b".into(),
+                })),
+            ),
+            (&["send", "--wait", "sam", "hi"], waits(30, "acknowledged")),
+            (
+                &["send", "sam", "hi", "--wait=5", "--for", "sent"],
+                waits(5, "sent"),
             ),
             (&["send", "*", "hi"], Command::Send(draft("*", "hi"))),
             (
@@ -286,6 +433,43 @@ mod tests {
                 &["send", "a.txt", "b.txt", "hi"],
                 "lanpush send wants one TO and one MESSAGE; put * and a message of several words in quotes",
             ),
+            (&["send", "sam", "hi", "--for=sent"], "--for wants --wait"),
+            (
+                &["send", "sam", "hi", "--wait", "--for=ever"],
+                "--for wants sent, acknowledged or confirmed",
+            ),
+            (
+                &["send", "sam", "hi", "--wait=-1"],
+                "--wait is \"-1\", want a number",
+            ),
+            (
+                &["send", "sam", "hi", "--priority", "high"],
+                "--priority is \"high\", want a number",
+            ),
+            (
+                &["send", "sam", "hi", "--ttl=+5"],
+                "--ttl is \"+5\", want a number",
+            ),
+            (
+                &["send", "sam", "hi", "--action=Open"],
+                "--action wants LABEL=URI",
+            ),
+            (
+                &["send", "sam", "hi", "--silent=no"],
+                "--silent takes no value",
+            ),
+            (&["check", "--wait"], "--wait belongs to lanpush send"),
+            (
+                &["withdraw"],
+                "lanpush withdraw wants the ID that send has printed",
+            ),
+            (&["topic"], "lanpush topic wants add, del or list"),
+            (&["topic", "list"], "lanpush topic list wants USER"),
+            (
+                &["topic", "add", "sam"],
+                "lanpush topic add wants USER[/RESOURCE] and TOPIC",
+            ),
+            (&["topic", "del", "sam", ""], "a name is empty"),
             (&["user"], "lanpush user wants add, del, passwd or list"),
             (
                 &["user", "rm", "sam"],

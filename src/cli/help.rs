@@ -3,14 +3,15 @@
 pub(super) const TEXT: &str = "\
 lanpush: a push service for one local network. Phones by XMPP, senders by HTTP.
 
-lanpush [serve]                   run the server
-lanpush check                     print the effective configuration or its error
-lanpush user add NAME [PASSWORD]  make an account; asks if no PASSWORD is given
-lanpush user passwd NAME [PASSWORD]
-lanpush user del NAME             remove an account and what waits for it
-lanpush user list
-lanpush send TO MESSAGE [--title TEXT] [--uri URI]
-      TO: NAME, alias:NAME, tag:NAME, '*' or everyone. MESSAGE: - reads stdin
+lanpush [serve] | check    run the server | print the effective configuration
+lanpush user add|passwd NAME [PASSWORD] | del NAME | list
+lanpush topic add|del USER[/RESOURCE] TOPIC | list USER
+lanpush send TO MESSAGE [FLAGS]   TO: NAME, NAME/RESOURCE, alias:NAME,
+      topic:NAME, tag:'A & !B', '*' or everyone. MESSAGE: - reads stdin. FLAGS:
+  --title TEXT --uri URI --image URI --action LABEL=URI --tag WORD --silent
+  --priority 1..5 --sequence NAME --ttl SECONDS --at SECOND|'DATE TIME' (UTC)
+  --wait[=SECONDS] --for sent|acknowledged|confirmed   code 1: did not get there
+lanpush withdraw ID        take back what no device has got yet
 lanpush help | --version
 
 Flags, before or after the command. They beat the file, it beats the defaults:
@@ -21,7 +22,7 @@ Flags, before or after the command. They beat the file, it beats the defaults:
   --http ADDR     the page and the API ([::]:7070)
   --log LEVEL     error, warn, info or debug (info)
 
-user and send ask the server that runs on the same data directory.
+All but serve and check ask the server that runs on the same data directory.
 Exit codes: 0 done, 1 failed, 2 bad usage or configuration.
 ";
 

@@ -6,7 +6,9 @@ mod help;
 mod password;
 mod send;
 mod settings;
+mod topic;
 mod user;
+mod wait;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -48,7 +50,9 @@ fn perform(Arguments { command, options }: Arguments) -> Result<(), Failure> {
         Command::Serve => serve(options),
         Command::Check => say(&effective(&options)?.to_toml()),
         Command::User(action) => user::perform(&Admin::of(&effective(&options)?), action),
+        Command::Topic(action) => topic::perform(&Admin::of(&effective(&options)?), action),
         Command::Send(draft) => send::perform(&Admin::of(&effective(&options)?), draft),
+        Command::Withdraw { id } => send::withdraw(&Admin::of(&effective(&options)?), &id),
     }
 }
 

@@ -1,11 +1,12 @@
-//! `lanpush send TO MESSAGE`: a notification from a terminal or a script.
+//! `lanpush send TO MESSAGE` and `lanpush withdraw ID`: notifications from a terminal or a script.
 
 use std::io::{self, Read as _};
 
 use lanpush::limits;
 use serde::{Deserialize, Serialize};
 
-use super::admin::Admin;
+use super::admin::{Admin, NO_BODY, percent_encoded};
+use super::wait::{self, Patience};
 use super::{Failure, plain, say};
 
 /// A notification as the arguments have it.
@@ -15,14 +16,37 @@ pub(super) struct Draft {
     pub message: String,
     pub title: Option<String>,
     pub uri: Option<String>,
+    pub extras: Extras,
+    /// Whether, and how long, to wait for devices.
+    pub wait: Option<Patience>,
 }
 
-impl Draft {
-    /// A flag that was given and makes sense with `send` only.
-    pub(super) fn flag(&self) -> Option<&'static str> {
-        let title = self.title.as_ref().map(|_| "--title");
-        title.or(self.uri.as_ref().map(|_| "--uri"))
-    }
+/// What goes to the server as it was given.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Extras {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<Link>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deliver_at: Option<String>,
+}
+
+/// A link with what it says.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Link {
+    pub label: String,
+    pub uri: String,
 }
 
 #[derive(Serialize)]
@@ -31,6 +55,8 @@ struct Notification<'a> {
     title: &'a str,
     message: &'a str,
     uri: &'a str,
+    #[serde(flatten)]
+    extras: &'a Extras,
 }
 
 #[derive(Deserialize)]
@@ -38,6 +64,14 @@ struct Accepted {
     id: String,
     queued: u64,
     sent: u64,
+    #[serde(default)]
+    scheduled: bool,
+}
+
+#[derive(Deserialize)]
+struct Withdrawn {
+    spared: u64,
+    told: u64,
 }
 
 pub(super) fn perform(admin: &Admin, draft: Draft) -> Result<(), Failure> {
@@ -56,15 +90,41 @@ pub(super) fn perform(admin: &Admin, draft: Draft) -> Result<(), Failure> {
         title: draft.title.as_deref().unwrap_or_default(),
         message: &message,
         uri: draft.uri.as_deref().unwrap_or_default(),
+        extras: &draft.extras,
     };
     let accepted: Accepted = admin
         .ask("POST", "/api/v1/notifications", Some(&notification))?
         .json()?;
-    let Accepted { id, queued, sent } = accepted;
-    let devices = if queued == 1 { "device" } else { "devices" };
+    let Accepted {
+        id, queued, sent, ..
+    } = accepted;
+    if accepted.scheduled {
+        say(&format!("stored, goes out at its time (id {id})\n"))?;
+    } else {
+        let devices = counted(queued);
+        say(&format!(
+            "stored for {devices}, sent to {sent} now (id {id})\n"
+        ))?;
+    }
+    match &draft.wait {
+        Some(patience) => wait::perform(admin, &id, patience),
+        None => Ok(()),
+    }
+}
+
+/// `lanpush withdraw ID`
+pub(super) fn withdraw(admin: &Admin, id: &str) -> Result<(), Failure> {
+    let path = format!("/api/v1/notifications/{}", percent_encoded(id));
+    let Withdrawn { spared, told } = admin.ask("DELETE", &path, NO_BODY)?.json()?;
+    let devices = counted(spared);
     say(&format!(
-        "stored for {queued} {devices}, sent to {sent} now (id {id})\n"
+        "withdrawn: {devices} will not get it, {told} told\n"
     ))
+}
+
+fn counted(devices: u64) -> String {
+    let noun = if devices == 1 { "device" } else { "devices" };
+    format!("{devices} {noun}")
 }
 
 /// Standard input without the line break `echo` puts at its end.

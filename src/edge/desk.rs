@@ -5,9 +5,10 @@ use std::rc::Rc;
 use super::http::Desk;
 use super::hub::Hub;
 use crate::config::Config;
+use crate::push::notification::NotificationId;
 use crate::push::store::StoreError;
 use crate::push::views::{NotificationView, SessionView, Status, UserView};
-use crate::push::{Answer, Request};
+use crate::push::{Answer, Request, TopicOf};
 use crate::time::{Hinter, Now};
 
 impl Desk for Hub {
@@ -56,5 +57,22 @@ impl Desk for Hub {
         devices: usize,
     ) -> Result<Vec<NotificationView>, StoreError> {
         self.gateway().notifications(0, limit, devices)
+    }
+
+    fn notification(
+        &self,
+        id: NotificationId,
+        skip: usize,
+        devices: usize,
+    ) -> Result<Option<NotificationView>, StoreError> {
+        self.gateway().notification(id, skip, devices)
+    }
+
+    fn topics(&self, user: &str) -> Option<Vec<TopicOf>> {
+        self.gateway().topics_of(user)
+    }
+
+    fn seat_to_wait(&self) -> Option<impl Sized> {
+        Hub::seat_to_wait(self)
     }
 }

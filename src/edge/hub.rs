@@ -16,11 +16,12 @@ use super::bell::Bell;
 use super::clock::Clock;
 use super::connection::{self, Input};
 use super::peer::{Peer, Sent};
+use super::seats::{Seat, Seats};
 use super::seldom::Seldom;
 use super::table::Table;
 use super::wear::Wear;
 use crate::config::Config;
-use crate::limits::{ACTIONS_PER_TURN, BYTES_PER_TURN, READ_BUFFER, SCRATCH};
+use crate::limits::{ACTIONS_PER_TURN, BYTES_PER_TURN, HTTP_WAITS, READ_BUFFER, SCRATCH};
 use crate::push::{Action, Answer, AskId, ConnId, Event, Gateway, Refusal, Request};
 use crate::time::{Instant, Now};
 
@@ -39,6 +40,8 @@ pub(super) struct Hub {
     slow: Seldom,
     asks: RefCell<BTreeMap<u64, Sender<Answer>>>,
     next_ask: Cell<u64>,
+    /// Places for requests that wait for a notification.
+    waits: Seats,
     input: RefCell<Box<[u8]>>,
     scratch: RefCell<Vec<u8>>,
     /// Rung when actions are left over after a turn.
@@ -69,6 +72,7 @@ impl Hub {
             slow: Seldom::default(),
             asks: RefCell::default(),
             next_ask: Cell::new(0),
+            waits: Seats::new(HTTP_WAITS),
             input: RefCell::new(vec![0; READ_BUFFER].into()),
             scratch: RefCell::default(),
             leftover: Bell::default(),
@@ -248,17 +252,21 @@ impl Hub {
 
     // ---- requests ------------------------------------------------------------------------------
 
-    /// Asks the gateway and waits for its answer.
+    /// Asks the gateway and waits for its answer. When the future is dropped before, nobody waits any longer.
     pub(super) async fn ask(&self, request: Request) -> Answer {
         let ask = self.next_ask.get();
         self.next_ask.set(ask.wrapping_add(1));
         let (sender, answer) = async_channel::bounded(1);
         self.asks.borrow_mut().insert(ask, sender);
-        self.handle(Event::Ask {
-            ask: AskId(ask),
-            request,
-        });
+        let ask = AskId(ask);
+        let _asker = Asker { hub: self, ask };
+        self.handle(Event::Ask { ask, request });
         answer.recv().await.unwrap_or(Err(Refusal::Busy))
+    }
+
+    /// A place to wait for a notification, if one is free.
+    pub(super) fn seat_to_wait(&self) -> Option<Seat> {
+        self.waits.take()
     }
 
     // ---- time and stop -------------------------------------------------------------------------
@@ -294,6 +302,22 @@ impl Hub {
         }
         // Answers that were just given are written when their tasks have a turn.
         yield_now().await;
+    }
+}
+
+/// Somebody who waits for an answer, until dropped.
+struct Asker<'h> {
+    hub: &'h Hub,
+    ask: AskId,
+}
+
+impl Drop for Asker<'_> {
+    fn drop(&mut self) {
+        let waiting = self.hub.asks.borrow_mut().remove(&self.ask.0);
+        if waiting.is_some() {
+            self.hub.handle(Event::Forgotten { ask: self.ask });
+            self.hub.ended.ring();
+        }
     }
 }
 

@@ -45,6 +45,25 @@ pub(super) struct Conn {
     pub(super) closing: bool,
 }
 
+impl Conn {
+    /// The session, and the server as it sees it.
+    fn with_host<'a>(
+        &'a mut self,
+        id: ConnId,
+        domain: &'a mut Domain,
+        now: Now,
+    ) -> (&'a mut Session, Local<'a>) {
+        let host = Local {
+            domain,
+            conn: id,
+            peer: self.peer,
+            device: &mut self.device,
+            now,
+        };
+        (&mut self.session, host)
+    }
+}
+
 /// An action before its bytes are made: a broadcast is serialised one phone at a time, when its turn comes.
 pub(super) enum Pending {
     Bytes(ConnId, Vec<u8>),
@@ -181,15 +200,9 @@ impl Gateway {
             self.domain.heard_from(device);
         }
         let mut out = Vec::new();
-        let mut host = Local {
-            domain: &mut self.domain,
-            conn: id,
-            peer: conn.peer,
-            device: &mut conn.device,
-            now,
-        };
+        let (session, mut host) = conn.with_host(id, &mut self.domain, now);
         let logged_in_before = host.device.is_some();
-        let flow = conn.session.feed(bytes, &mut host, &mut out);
+        let flow = session.feed(bytes, &mut host, &mut out);
         let logs_in = !logged_in_before && conn.device.is_some();
         self.follow(id, flow, out, now);
         if logs_in {
@@ -215,14 +228,8 @@ impl Gateway {
         };
         log::debug!("c{}: closing with {}", id.0, error.condition());
         let mut out = Vec::new();
-        let mut host = Local {
-            domain: &mut self.domain,
-            conn: id,
-            peer: conn.peer,
-            device: &mut conn.device,
-            now,
-        };
-        conn.session.close(error, &mut host, &mut out);
+        let (session, mut host) = conn.with_host(id, &mut self.domain, now);
+        session.close(error, &mut host, &mut out);
         self.follow(id, Flow::Close, out, now);
     }
 
@@ -333,14 +340,8 @@ impl Gateway {
             return;
         };
         let mut out = Vec::new();
-        let mut host = Local {
-            domain: &mut self.domain,
-            conn: id,
-            peer: conn.peer,
-            device: &mut conn.device,
-            now,
-        };
-        let flow = conn.session.finish(outcome, &mut host, &mut out);
+        let (session, mut host) = conn.with_host(id, &mut self.domain, now);
+        let flow = session.finish(outcome, &mut host, &mut out);
         self.follow(id, flow, out, now);
         if flow == Flow::Open {
             self.actions.push_back(Pending::Resume(id));

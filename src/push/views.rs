@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
+use super::accounts::Subscription;
 use super::devices::Device;
+use super::event::TopicOf;
 use super::gateway::{Conn, Gateway};
 use super::notification::{DeliveryState, Notification, NotificationId};
 use super::receipt::Receipt;
@@ -98,6 +100,16 @@ pub struct NotificationView {
     pub expires: Option<u64>,
     /// How it ended for whoever had not got it by then, with the second since 1970.
     pub over: Option<(DeliveryState, u64)>,
+}
+
+impl NotificationView {
+    /// How many devices are in a state of that kind.
+    #[must_use]
+    pub fn count(&self, kind: impl Fn(DeliveryState) -> bool) -> usize {
+        let counted = DeliveryState::ALL.into_iter().zip(self.counts);
+        let counted = counted.filter(|(state, _)| kind(*state));
+        counted.map(|(_, count)| count).sum()
+    }
 }
 
 /// How far one device has got.
@@ -266,6 +278,22 @@ impl Gateway {
             expires: head.expires().map(u64::from),
             over: head.over.map(|over| (over.state, u64::from(over.at))),
         }))
+    }
+
+    /// What a user and their devices have subscribed to; `None` if there is no such user.
+    #[must_use]
+    pub fn topics_of(&self, user: &str) -> Option<Vec<TopicOf>> {
+        let (name, account) = self.domain.accounts.get(&user.to_lowercase())?;
+        let topic = |one: &Subscription| TopicOf {
+            topic: one.topic.to_string(),
+            user: name.to_string(),
+            resource: one.device.map(|id| {
+                let device = self.domain.devices.get(id);
+                let resource = device.and_then(|device| device.resource.as_ref());
+                resource.map(ToString::to_string).unwrap_or_default()
+            }),
+        };
+        Some(account.subscriptions.iter().map(topic).collect())
     }
 
     fn delivery(&self, receipt: &Receipt) -> DeliveryView {

@@ -9,3 +9,4 @@ mod crash;
 mod hostile;
 mod phones;
 mod start;
+mod waiting;

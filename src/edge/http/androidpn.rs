@@ -21,7 +21,7 @@ use super::form::Fields;
 use super::response::Response;
 use crate::limits;
 use crate::push::Draft;
-use crate::push::notification::Target;
+use crate::push::notification::{Extras, Priority, Target};
 use crate::time::parse_calendar;
 
 /// What `notification_api.do` says.
@@ -115,7 +115,36 @@ pub(super) fn draft(fields: &Fields) -> Result<Draft, HttpError> {
         title: text("title"),
         message: text("message"),
         uri: fields.trimmed("uri").to_owned(),
-        extras: Box::default(),
+        extras: Box::new(extras(fields)?),
+    })
+}
+
+/// What the forks add (`imageUrl`, `validTime` in seconds, `pushtype`), and our own page.
+fn extras(fields: &Fields) -> Result<Extras, HttpError> {
+    let first = |names: [&'static str; 2]| {
+        let values = names.map(|name| fields.trimmed(name));
+        values.into_iter().find(|value| !value.is_empty())
+    };
+    let invalid = |message| move || HttpError::bad("invalid-field", message);
+    let ttl = match first(["ttl", "validTime"]) {
+        None => Ok(0),
+        Some(seconds) => seconds.parse(),
+    };
+    let priority = match fields.trimmed("priority") {
+        "" => Some(Priority::default()),
+        number => number.parse().ok().and_then(Priority::new),
+    };
+    let silent = match first(["pushtype", "pushType"]) {
+        None | Some("0" | "notification") => Some(false),
+        Some("1" | "payload") => Some(true),
+        Some(_) => None,
+    };
+    Ok(Extras {
+        image: first(["imageUrl", "image"]).unwrap_or_default().to_owned(),
+        priority: priority.ok_or_else(invalid("priority wants a number from 1 to 5"))?,
+        silent: silent.ok_or_else(invalid("pushtype wants 0 for people or 1 for the app"))?,
+        ttl: ttl.map_err(|_| invalid("validTime (or ttl) wants a number of seconds")())?,
+        ..Extras::default()
     })
 }
 
@@ -136,6 +165,7 @@ fn target(fields: &Fields) -> Result<Target, HttpError> {
                 || HttpError::bad("invalid-field", "tag wants a tag, or tags with & | ! ( )");
             tags.map(Target::Tags).map_err(|_| wrong())
         }
+        "topic" => Ok(Target::Topic(named(fields, &["topic", "who"])?)),
         _ => Err(HttpError::bad(
             "invalid-field",
             "broadcast wants Y or 0 for everyone, N or 1 for a username, 2 for an alias, 3 for a tag",
@@ -204,6 +234,11 @@ mod tests {
                 "broadcast=3&who=office",
                 Ok(Target::Tags("office".parse().unwrap())),
             ),
+            (
+                "broadcast=topic&who=doors",
+                Ok(Target::Topic("doors".into())),
+            ),
+            ("broadcast=topic", Err("topic is missing")),
             ("broadcast=N", Err("username is missing")),
             ("broadcast=1&username=+", Err("username is missing")),
             ("broadcast=2&username=x", Err("alias is missing")),
@@ -212,6 +247,55 @@ mod tests {
             ("broadcast=0&who=sam", Err("a name is given")),
         ] {
             let got = target(&Fields::of_query(query).unwrap());
+            match (got, want) {
+                (Err(error), Err(start)) => assert!(error.message.starts_with(start), "{query}"),
+                (got, want) => assert_eq!(got.ok(), want.ok(), "{query}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_forks_add() {
+        let plain = Extras::default;
+        for (query, want) in [
+            ("validTime=&pushtype=0&imageUrl=&image=+", Ok(plain())),
+            (
+                "validTime=3600",
+                Ok(Extras {
+                    ttl: 3600,
+                    ..plain()
+                }),
+            ),
+            ("ttl=60&validTime=3600", Ok(Extras { ttl: 60, ..plain() })),
+            (
+                "pushtype=1",
+                Ok(Extras {
+                    silent: true,
+                    ..plain()
+                }),
+            ),
+            (
+                "imageUrl=http://x/i.png",
+                Ok(Extras {
+                    image: "http://x/i.png".into(),
+                    ..plain()
+                }),
+            ),
+            (
+                "image=http://x/i.png&priority=5",
+                Ok(Extras {
+                    image: "http://x/i.png".into(),
+                    priority: Priority::new(5).unwrap(),
+                    ..plain()
+                }),
+            ),
+            ("validTime=soon", Err("validTime (or ttl) wants")),
+            ("validTime=-1", Err("validTime (or ttl) wants")),
+            ("pushtype=2", Err("pushtype wants")),
+            ("priority=0", Err("priority wants")),
+            ("priority=high", Err("priority wants")),
+        ] {
+            let got = extras(&Fields::of_query(query).unwrap());
             match (got, want) {
                 (Err(error), Err(start)) => assert!(error.message.starts_with(start), "{query}"),
                 (got, want) => assert_eq!(got.ok(), want.ok(), "{query}"),

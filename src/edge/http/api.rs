@@ -2,19 +2,30 @@
 //!
 //! | route | in | out |
 //! |---|---|---|
-//! | `POST notifications` | `{"to","title","message","uri"}` | 202 `{"id","queued","sent"}` |
+//! | `POST notifications?wait=&for=` | a notification, see `draft` | 202 `{"id","queued","sent"}`, `"scheduled"` or `"reached"` |
 //! | `GET notifications?limit=` | | `{"notifications":[…]}`, newest first |
+//! | `DELETE notifications?sequence=&to=` | | `{"spared","told"}` |
+//! | `GET notifications/ID?wait=&for=&devices=&offset=` | | the notification, its counts and devices |
+//! | `DELETE notifications/ID` | | `{"spared","told"}` |
 //! | `GET users?online=&offset=&limit=` | | `{"users":[…],"more":…}` by name |
 //! | `POST users` | `{"name","password"}` | 201 `{"name"}` |
 //! | `PUT users/NAME` | `{"password"}` | `{"name"}` |
 //! | `DELETE users/NAME` | | `{"name"}` |
+//! | `GET users/NAME/topics` | | `{"topics":[{"topic","resource"}]}` |
+//! | `PUT users/NAME/topics/TOPIC?resource=` | | `{"topic","resource"}` |
+//! | `DELETE users/NAME/topics/TOPIC?resource=` | | `{"topic","resource"}` |
 //! | `GET sessions?limit=` | | `{"sessions":[…]}`, newest first |
 //! | `GET status` | | figures; `clock` is `system`, `hints` or `none` |
 //!
-//! `to` is `*`, a user, `alias:…` or `tag:…`; it has to be there, the other fields may be left out. Times are
-//! seconds since 1970. A field nobody knows is an error, because it is a typing error. JSON has to say that
-//! it is JSON: a web page of another site cannot without asking first, and is not answered.
+//! `wait` is in seconds, at most [`limits::HTTP_WAIT`]; `for` is `sent`, `acknowledged` (if left out) or
+//! `confirmed`. `resource` names one device, and without it all of the user's are meant. Times are seconds
+//! since 1970. A field nobody knows is an error, because it is a typing error. JSON has to say that it is
+//! JSON: a web page of another site cannot without asking first, and is not answered.
 //! Errors are `{"error":"stable-code","message":"sentence"}`.
+
+mod draft;
+mod notifications;
+mod topics;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -25,15 +36,14 @@ use tiny_http::Method;
 
 use super::Desk;
 use super::androidpn::online;
-use super::ask::{ask, notify};
+use super::ask::ask;
 use super::error::HttpError;
 use super::form::{Fields, decoded};
 use super::request::{Framing, Request};
 use super::response::Response;
 use crate::limits;
-use crate::push::notification::Target;
-use crate::push::views::{DeliveryView, NotificationView, SessionView, Status, UserView};
-use crate::push::{self, Draft};
+use crate::push;
+use crate::push::views::{SessionView, Status, UserView};
 
 /// Answers a request whose path is `/api/v1/` and `route`.
 pub(super) async fn answer<D: Desk>(
@@ -44,9 +54,12 @@ pub(super) async fn answer<D: Desk>(
 ) -> Result<Response, HttpError> {
     let fields = Fields::of_query(&request.head.query)?;
     match (route, request.head.verb()) {
-        ("notifications", Method::Get) => notifications(desk, &fields),
-        ("notifications", Method::Post) => post_notification(desk, request, wait).await,
-        ("notifications", _) => Err(HttpError::method("GET, HEAD, POST")),
+        ("notifications", Method::Get) => notifications::list(desk, &fields),
+        ("notifications", Method::Post) => notifications::post(desk, request, &fields, wait).await,
+        ("notifications", Method::Delete) => {
+            notifications::withdraw_series(desk, &fields, wait).await
+        }
+        ("notifications", _) => Err(HttpError::method("GET, HEAD, POST, DELETE")),
         ("users", Method::Get) => users(desk, &fields),
         ("users", Method::Post) => post_user(desk, request, wait).await,
         ("users", _) => Err(HttpError::method("GET, HEAD, POST")),
@@ -56,13 +69,37 @@ pub(super) async fn answer<D: Desk>(
             Ok(Response::json(200, &StatusOut::from(desk.status())))
         }
         ("sessions" | "status", _) => Err(HttpError::method("GET, HEAD")),
-        _ => match route
-            .strip_prefix("users/")
-            .filter(|name| !name.contains('/'))
-        {
-            Some(name) => one_user(desk, request, decoded(name.as_bytes(), false)?, wait).await,
-            None => Err(HttpError::not_found()),
-        },
+        _ => below(desk, request, route, &fields, wait).await,
+    }
+}
+
+/// Answers for what has a name of its own in its path.
+async fn below<D: Desk>(
+    desk: &D,
+    request: &Request,
+    route: &str,
+    fields: &Fields,
+    wait: Duration,
+) -> Result<Response, HttpError> {
+    let mut parts = Vec::new();
+    for part in route.splitn(5, '/') {
+        parts.push(decoded(part.as_bytes(), false)?);
+    }
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    match (parts.as_slice(), request.head.verb()) {
+        (["notifications", id], Method::Get) => notifications::one(desk, id, fields).await,
+        (["notifications", id], Method::Delete) => {
+            fields.only(&[])?;
+            notifications::withdraw(desk, id, wait).await
+        }
+        (["notifications", _], _) => Err(HttpError::method("GET, HEAD, DELETE")),
+        (["users", name], _) => one_user(desk, request, (*name).to_owned(), wait).await,
+        (["users", name, "topics"], Method::Get) => topics::list(desk, name, fields),
+        (["users", _, "topics"], _) => Err(HttpError::method("GET, HEAD")),
+        (["users", name, "topics", topic], verb) => {
+            topics::change(desk, verb, name, topic, fields, wait).await
+        }
+        _ => Err(HttpError::not_found()),
     }
 }
 
@@ -78,104 +115,6 @@ pub(super) fn failure(error: &HttpError) -> Response {
         message: &error.message,
     };
     Response::json(error.status, &out)
-}
-
-// ---- notifications ---------------------------------------------------------------------------
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NotificationIn {
-    to: String,
-    title: Option<String>,
-    message: Option<String>,
-    uri: Option<String>,
-}
-
-#[derive(Serialize)]
-struct AcceptedOut {
-    id: String,
-    queued: usize,
-    sent: usize,
-}
-
-async fn post_notification<D: Desk>(
-    desk: &D,
-    request: &Request,
-    wait: Duration,
-) -> Result<Response, HttpError> {
-    let input: NotificationIn = read_json(request)?;
-    let nobody = "to wants *, a user, alias:… or tag:…";
-    let target: Target = (input.to.parse()).map_err(|_| HttpError::bad("invalid-field", nobody))?;
-    let draft = Draft {
-        target,
-        title: input.title.unwrap_or_default(),
-        message: input.message.unwrap_or_default(),
-        uri: input.uri.unwrap_or_default(),
-        extras: Box::default(),
-    };
-    let accepted = notify(desk, draft, wait).await?;
-    let out = AcceptedOut {
-        id: accepted.id.to_string(),
-        queued: accepted.queued,
-        sent: accepted.sent,
-    };
-    Ok(Response::json(202, &out))
-}
-
-#[derive(Serialize)]
-struct NotificationsOut {
-    notifications: Vec<NotificationOut>,
-}
-
-#[derive(Serialize)]
-struct NotificationOut {
-    id: String,
-    to: String,
-    title: String,
-    message: String,
-    uri: String,
-    created: u64,
-    deliveries: Vec<DeliveryOut>,
-}
-
-#[derive(Serialize)]
-struct DeliveryOut {
-    device: String,
-    state: &'static str,
-    at: u64,
-}
-
-impl From<NotificationView> for NotificationOut {
-    fn from(view: NotificationView) -> Self {
-        let notification = view.notification;
-        Self {
-            id: notification.id.to_string(),
-            to: notification.target.to_string(),
-            title: notification.title,
-            message: notification.message,
-            uri: notification.uri,
-            created: notification.id.seconds(),
-            deliveries: view.deliveries.into_iter().map(DeliveryOut::from).collect(),
-        }
-    }
-}
-
-impl From<DeliveryView> for DeliveryOut {
-    fn from(view: DeliveryView) -> Self {
-        Self {
-            device: view.device,
-            state: view.state.as_str(),
-            at: view.at,
-        }
-    }
-}
-
-fn notifications<D: Desk>(desk: &D, fields: &Fields) -> Result<Response, HttpError> {
-    fields.only(&["limit"])?;
-    let limit = number(fields, "limit", limits::CONSOLE_ROWS, limits::PAGE_ROWS)?;
-    let views = desk.notifications(limit, limits::API_DEVICES)?;
-    let notifications = views.into_iter().map(NotificationOut::from).collect();
-    Ok(Response::json(200, &NotificationsOut { notifications }))
 }
 
 // ---- users -----------------------------------------------------------------------------------
@@ -323,7 +262,10 @@ struct StatusOut {
     sessions: usize,
     waiting: usize,
     notifications: usize,
+    scheduled: usize,
     dropped: u64,
+    expired: u64,
+    withdrawn: u64,
     uptime: u64,
     clock: &'static str,
     trouble: Option<String>,
@@ -340,7 +282,10 @@ impl From<Status> for StatusOut {
             sessions: status.sessions,
             waiting: status.waiting,
             notifications: status.notifications,
+            scheduled: status.scheduled,
             dropped: status.dropped,
+            expired: status.expired,
+            withdrawn: status.withdrawn,
             uptime: status.uptime,
             clock: status.clock.as_str(),
             trouble: status.trouble,

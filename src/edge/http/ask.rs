@@ -6,7 +6,7 @@ use super::Desk;
 use super::connection::within;
 use super::error::HttpError;
 use crate::push::notification::NotificationId;
-use crate::push::{Done, Draft, Request};
+use crate::push::{Done, Draft, Refusal, Request, Until, Withdrawal};
 
 /// A push that has been taken: everything that follows is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(super) struct Accepted {
     pub(super) queued: usize,
     /// Those among them that are connected.
     pub(super) sent: usize,
+    /// Whether it waits for its time instead.
+    pub(super) scheduled: bool,
 }
 
 /// Has the gateway carry out `request`.
@@ -42,21 +44,54 @@ pub(super) async fn notify<D: Desk>(
     wait: Duration,
 ) -> Result<Accepted, HttpError> {
     let nothing = [&draft.title, &draft.message, &draft.uri];
-    if nothing.iter().all(|text| text.trim().is_empty()) {
+    if !draft.extras.silent && nothing.iter().all(|text| text.trim().is_empty()) {
         let message = "there is nothing to send: title, message and uri are all empty";
         return Err(HttpError::bad("nothing-to-send", message));
     }
+    let accepted = |id, queued, sent, scheduled| Accepted {
+        id,
+        queued,
+        sent,
+        scheduled,
+    };
     match ask(desk, Request::Notify(draft), wait).await? {
-        Done::Accepted { id, queued, sent } => Ok(Accepted { id, queued, sent }),
-        Done::Scheduled { id } => Ok(Accepted {
-            id,
-            queued: 0,
-            sent: 0,
-        }),
-        _ => Err(HttpError::new(
-            500,
-            "no-answer",
-            "the gateway gave another answer",
-        )),
+        Done::Accepted { id, queued, sent } => Ok(accepted(id, queued, sent, false)),
+        Done::Scheduled { id } => Ok(accepted(id, 0, 0, true)),
+        _ => Err(other_answer()),
     }
+}
+
+/// Has the gateway take something back; tells how many devices are spared, and how many told.
+pub(super) async fn withdraw<D: Desk>(
+    desk: &D,
+    withdrawal: Withdrawal,
+    wait: Duration,
+) -> Result<(usize, usize), HttpError> {
+    match ask(desk, Request::Withdraw(withdrawal), wait).await? {
+        Done::Withdrawn { spared, told } => Ok((spared, told)),
+        _ => Err(other_answer()),
+    }
+}
+
+/// Waits until a notification has got somewhere, and tells whether it has reached every device it is for, of
+/// which there has to be one.
+pub(super) async fn reached<D: Desk>(
+    desk: &D,
+    id: NotificationId,
+    until: Until,
+    wait: Duration,
+) -> Result<bool, HttpError> {
+    let Some(_seat) = desk.seat_to_wait() else {
+        return Err(Refusal::Busy.into());
+    };
+    match within(wait, desk.ask(Request::Wait { id, until })).await {
+        None => Ok(false),
+        Some(Ok(Done::Settled { reached, devices })) => Ok(devices > 0 && reached == devices),
+        Some(Ok(_)) => Err(other_answer()),
+        Some(Err(refusal)) => Err(refusal.into()),
+    }
+}
+
+fn other_answer() -> HttpError {
+    HttpError::new(500, "no-answer", "the gateway gave another answer")
 }

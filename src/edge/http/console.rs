@@ -6,15 +6,17 @@ use tiny_http::Method;
 
 use super::Desk;
 use super::androidpn::draft;
-use super::ask::{Accepted, notify};
+use super::ask::{Accepted, notify, withdraw};
 use super::error::HttpError;
 use super::form::Fields;
-use super::page::{self, Notice, Overview, SendForm};
+use super::page::{self, Notice, Overview};
 use super::request::Request;
 use super::response::Response;
 use super::routes::with_hints;
+use super::send_form::SendForm;
 use crate::limits;
 use crate::push::notification::NotificationId;
+use crate::push::{Refusal, Withdrawal};
 
 /// `/` and `/index.do`: everything at a glance, and the form to send.
 pub(super) async fn home<D: Desk>(
@@ -58,7 +60,8 @@ pub(super) fn sessions<D: Desk>(desk: &D) -> Result<Response, HttpError> {
     Ok(Response::page(200, page::sessions(&sessions, total)))
 }
 
-/// `/notification.do`: the form and what has been sent; with `action=send`, a push.
+/// `/notification.do`: the form and what has been sent; with `action=send`, a push; by POST with
+/// `action=withdraw`, the end of one.
 pub(super) async fn notifications<D: Desk>(
     desk: &D,
     fields: &Fields,
@@ -66,19 +69,26 @@ pub(super) async fn notifications<D: Desk>(
     wait: Duration,
 ) -> Result<Response, HttpError> {
     let result = match fields.trimmed("action") {
-        "send" => send(desk, fields, wait).await.map(|_| true),
-        "" | "list" if is_get => Ok(false),
+        "send" => send(desk, fields, wait)
+            .await
+            .map(|_| Some("/notification.do".to_owned())),
+        "withdraw" if !is_get => take_back(desk, fields, wait).await.map(Some),
+        "" | "list" if is_get => Ok(None),
         _ => Err(HttpError::bad(
             "action",
             "nothing is sent without action=send",
         )),
     };
-    if result == Ok(true) {
-        return Ok(Response::redirect(302, "/notification.do".to_owned()));
-    }
-    let error = result.err();
-    let notice = error.as_ref().map(|error| Notice::Failed(&error.message));
-    let views = desk.notifications(limits::PAGE_ROWS, limits::PAGE_COUNTED + 1)?;
+    let error = match result {
+        Ok(Some(location)) => return Ok(Response::redirect(302, location)),
+        Ok(None) => None,
+        Err(error) => Some(error),
+    };
+    let notice = match &error {
+        Some(error) => Some(Notice::Failed(&error.message)),
+        None => withdrawn_before(fields),
+    };
+    let views = desk.notifications(limits::PAGE_ROWS, limits::PAGE_DEVICES)?;
     let form = form(fields, "/notification.do?action=send");
     let html = page::notifications(&views, &form, notice.as_ref(), desk.now().wall);
     let response = Response::page(error.as_ref().map_or(200, |error| error.status), html);
@@ -92,6 +102,26 @@ async fn send<D: Desk>(desk: &D, fields: &Fields, wait: Duration) -> Result<Acce
     notify(desk, draft(fields)?, wait).await
 }
 
+/// Takes a notification back, and tells where the browser goes after that.
+async fn take_back<D: Desk>(
+    desk: &D,
+    fields: &Fields,
+    wait: Duration,
+) -> Result<String, HttpError> {
+    let id = fields.trimmed("id").parse();
+    let id = id.map_err(|_| HttpError::from(Refusal::NoNotification))?;
+    let (spared, told) = withdraw(desk, Withdrawal::Id(id), wait).await?;
+    Ok(format!("/notification.do?spared={spared}&told={told}"))
+}
+
+/// What [`take_back`] says.
+fn withdrawn_before(fields: &Fields) -> Option<Notice<'static>> {
+    Some(Notice::Withdrawn {
+        spared: fields.trimmed("spared").parse().ok()?,
+        told: fields.trimmed("told").parse().ok()?,
+    })
+}
+
 fn overview<D: Desk>(
     desk: &D,
     form: &SendForm<'_>,
@@ -102,7 +132,7 @@ fn overview<D: Desk>(
         status: desk.status(),
         users: desk.users(None, 0, limits::CONSOLE_ROWS)?,
         sessions: desk.sessions(limits::CONSOLE_ROWS),
-        notifications: desk.notifications(limits::CONSOLE_ROWS, limits::PAGE_COUNTED + 1)?,
+        notifications: desk.notifications(limits::CONSOLE_ROWS, limits::PAGE_DEVICES)?,
         now: desk.now().wall,
     };
     Ok(Response::page(status, page::home(&overview, form, notice)))
@@ -116,7 +146,7 @@ fn form<'a>(fields: &'a Fields, action: &'static str) -> SendForm<'a> {
         kind => (kind, fields.trimmed("who")),
     };
     let named = || {
-        let names = ["username", "alias", "tag"].into_iter();
+        let names = ["username", "alias", "tag", "topic"].into_iter();
         let mut values = names.map(|name| fields.trimmed(name));
         values.find(|value| !value.is_empty()).unwrap_or_default()
     };
@@ -127,12 +157,17 @@ fn form<'a>(fields: &'a Fields, action: &'static str) -> SendForm<'a> {
         title: fields.get("title").unwrap_or_default(),
         message: fields.get("message").unwrap_or_default(),
         uri: fields.get("uri").unwrap_or_default(),
+        image: fields.trimmed("image"),
+        priority: fields.trimmed("priority"),
+        ttl: fields.trimmed("ttl"),
     }
 }
 
 /// Where the browser goes after a push: nothing of the request is in it.
 fn home_after(accepted: &Accepted) -> String {
-    let Accepted { id, queued, sent } = accepted;
+    let Accepted {
+        id, queued, sent, ..
+    } = accepted;
     format!("/?sent={id}&queued={queued}&now={sent}")
 }
 

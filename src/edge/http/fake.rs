@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::push::notification::{DeliveryState, Extras, Notification, NotificationId, Target};
 use crate::push::store::StoreError;
 use crate::push::views::{DeliveryView, NotificationView, SessionView, Status, UserView};
-use crate::push::{Answer, Done, Draft, Refusal, Request};
+use crate::push::{Answer, Done, Draft, Refusal, Request, TopicOf, Until, Withdrawal};
 use crate::time::{Instant, Now, Wall};
 
 /// 2026-11-20 16:33:00.
@@ -27,6 +27,8 @@ pub(super) struct FakeDesk {
     pub(super) refusal: Cell<Option<Refusal>>,
     /// Never answers.
     pub(super) hangs: Cell<bool>,
+    /// Has no place for those who wait.
+    pub(super) crowded: Cell<bool>,
     /// Cannot read its store.
     pub(super) broken: Cell<bool>,
     pub(super) config: RefCell<Config>,
@@ -44,6 +46,7 @@ impl FakeDesk {
             asked: RefCell::default(),
             refusal: Cell::default(),
             hangs: Cell::default(),
+            crowded: Cell::default(),
             broken: Cell::default(),
             config: RefCell::default(),
             status: RefCell::default(),
@@ -84,8 +87,30 @@ impl FakeDesk {
             Request::SetPassword { name, .. } | Request::RemoveUser { name } if !known(name) => {
                 unknown(name)
             }
+            Request::Withdraw(Withdrawal::Id(wanted)) if self.view(*wanted).is_none() => {
+                Err(Refusal::NoNotification)
+            }
+            Request::Withdraw(_) => Ok(Done::Withdrawn { spared: 2, told: 1 }),
+            Request::Wait { id, until } => match self.view(*id) {
+                Some(view) => Ok(settled(&view, *until)),
+                None => Err(Refusal::NoNotification),
+            },
+            Request::Subscribe(TopicOf { user, .. })
+            | Request::Unsubscribe(TopicOf { user, .. })
+                if !known(user) =>
+            {
+                unknown(user)
+            }
             _ => Ok(Done::Changed),
         }
+    }
+
+    fn view(&self, id: NotificationId) -> Option<NotificationView> {
+        let views = self.notifications.borrow();
+        views
+            .iter()
+            .find(|view| view.notification.id == id)
+            .cloned()
     }
 
     fn check(&self) -> Result<(), StoreError> {
@@ -163,6 +188,53 @@ impl Desk for FakeDesk {
             .iter_mut()
             .for_each(|view| view.deliveries.truncate(devices));
         Ok(views)
+    }
+
+    fn notification(
+        &self,
+        id: NotificationId,
+        skip: usize,
+        devices: usize,
+    ) -> Result<Option<NotificationView>, StoreError> {
+        self.check()?;
+        Ok(self.view(id).map(|view| NotificationView {
+            deliveries: view
+                .deliveries
+                .iter()
+                .skip(skip)
+                .take(devices)
+                .cloned()
+                .collect(),
+            ..view
+        }))
+    }
+
+    fn topics(&self, user: &str) -> Option<Vec<TopicOf>> {
+        let topic = |topic: &str, resource: Option<&str>| TopicOf {
+            topic: topic.into(),
+            user: user.into(),
+            resource: resource.map(Into::into),
+        };
+        (user == "sam").then(|| vec![topic("doors", None), topic("a b", Some("phone"))])
+    }
+
+    fn seat_to_wait(&self) -> Option<impl Sized> {
+        (!self.crowded.get()).then_some(())
+    }
+}
+
+/// What the gateway says to whoever waits for this.
+fn settled(view: &NotificationView, until: Until) -> Done {
+    let enough = match until {
+        Until::Sent => DeliveryState::Sent,
+        Until::Acknowledged => DeliveryState::Acknowledged,
+        Until::Confirmed => DeliveryState::Confirmed,
+    };
+    let far =
+        |delivery: &&DeliveryView| (enough..=DeliveryState::Confirmed).contains(&delivery.state);
+    Done::Settled {
+        reached: view.deliveries.iter().filter(far).count(),
+        devices: view.total,
     }
 }
 

@@ -8,7 +8,7 @@
 //! | `access` | who may ask |
 //! | `routes` | which page answers, and what an error looks like there |
 //! | `console`, `androidpn`, `api` | the pages: of people, of old senders, of programs |
-//! | `page`, `history`, `html` | what people see |
+//! | `page`, `send_form`, `history`, `html` | what people see |
 //! | `ask`, `error` | what is wanted of the gateway, and why it is not done |
 
 mod access;
@@ -28,6 +28,7 @@ mod page;
 mod request;
 mod response;
 mod routes;
+mod send_form;
 
 #[cfg(test)]
 mod fake;
@@ -41,9 +42,10 @@ use std::rc::Rc;
 use smol::io::{AsyncRead, AsyncWrite};
 
 use crate::config::Config;
+use crate::push::notification::NotificationId;
 use crate::push::store::StoreError;
 use crate::push::views::{NotificationView, SessionView, Status, UserView};
-use crate::push::{self, Answer};
+use crate::push::{self, Answer, TopicOf};
 use crate::time::{Now, Wall};
 use connection::{Connection, Waits};
 use error::HttpError;
@@ -110,6 +112,24 @@ pub trait Desk {
         limit: usize,
         devices: usize,
     ) -> Result<Vec<NotificationView>, StoreError>;
+
+    /// As [`push::Gateway::notification`].
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn notification(
+        &self,
+        id: NotificationId,
+        skip: usize,
+        devices: usize,
+    ) -> Result<Option<NotificationView>, StoreError>;
+
+    /// As [`push::Gateway::topics_of`].
+    fn topics(&self, user: &str) -> Option<Vec<TopicOf>>;
+
+    /// A place for a request that waits for a notification, given back when dropped; `None` when
+    /// [`crate::limits::HTTP_WAITS`] are taken.
+    fn seat_to_wait(&self) -> Option<impl Sized>;
 }
 
 /// Answers the one request of a connection, and closes it.

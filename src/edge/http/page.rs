@@ -6,6 +6,7 @@ use super::error::HttpError;
 use super::history::notification_list;
 use super::html::{Count, Duration, Name, Parameter, Text, Time};
 use super::response::Response;
+use super::send_form::{SendForm, send_form};
 use crate::limits;
 use crate::push::views::{NotificationView, SessionView, Status, UserView};
 use crate::time::{Basis, Wall};
@@ -26,32 +27,23 @@ pub(super) struct Overview {
     pub(super) now: Wall,
 }
 
-/// The form to send, with what is filled in.
-pub(super) struct SendForm<'a> {
-    /// Where it goes.
-    pub(super) action: &'static str,
-    /// Value of `broadcast`: `0`, `1`, `2` or `3`.
-    pub(super) kind: &'a str,
-    /// User, alias or tag.
-    pub(super) who: &'a str,
-    /// Title.
-    pub(super) title: &'a str,
-    /// Message.
-    pub(super) message: &'a str,
-    /// URI.
-    pub(super) uri: &'a str,
-}
-
-/// What became of the last push.
+/// What became of the last push or withdrawal.
 pub(super) enum Notice<'a> {
-    /// It has been taken.
+    /// The push has been taken.
     Sent {
         /// Devices it is kept for.
         queued: usize,
         /// Those among them that are connected.
         now: usize,
     },
-    /// It has not.
+    /// A notification has been taken back.
+    Withdrawn {
+        /// Devices that will not get it.
+        spared: usize,
+        /// Devices that have it and are told.
+        told: usize,
+    },
+    /// It has not been done.
     Failed(&'a str),
 }
 
@@ -179,6 +171,12 @@ fn notice_box(notice: &Notice<'_>) -> String {
             let devices = Count(*queued, "device");
             format!("<p role=\"status\">Stored for {devices}, sent to {now} at once.{others}</p>")
         }
+        Notice::Withdrawn { spared, told } => {
+            let devices = Count(*spared, "device");
+            format!(
+                "<p role=\"status\">Withdrawn: {devices} will not get it, {told} that had it told.</p>"
+            )
+        }
         Notice::Failed(why) => {
             format!("<p role=\"alert\">That did not work: {}.</p>", Text(why))
         }
@@ -214,44 +212,11 @@ fn figures(status: &Status) -> String {
         figure("Users online", &status.users_online),
         figure("Connections", &status.connections),
         figure("Waiting", &status.waiting),
+        figure("Scheduled", &status.scheduled),
         figure("Dropped", &status.dropped),
         figure("Uptime", &Duration(status.uptime)),
     ];
     format!("<h1>Status</h1><dl>{}</dl>", figures.concat())
-}
-
-fn send_form(form: &SendForm<'_>) -> String {
-    let kinds = [
-        ("0", "Everyone"),
-        ("1", "One user"),
-        ("2", "Alias"),
-        ("3", "Tag"),
-    ];
-    let kinds = kinds.map(|(value, text)| {
-        let selected = if value == form.kind { " selected" } else { "" };
-        format!("<option value=\"{value}\"{selected}>{text}</option>")
-    });
-    format!(
-        "<form method=\"post\" action=\"{}\">\
-         <label>To<select name=\"broadcast\">{}</select></label>\
-         <label>Name of the user, alias or tag<input name=\"who\" value=\"{}\" autocapitalize=\"none\" \
-         autocomplete=\"off\"></label>\
-         <label class=\"all\">Title<input name=\"title\" value=\"{}\" maxlength=\"{}\"></label>\
-         <label class=\"all\">Message<textarea name=\"message\" rows=\"3\" maxlength=\"{}\">\n{}</textarea>\
-         </label>\
-         <label class=\"all\">Link (optional)<input name=\"uri\" value=\"{}\" maxlength=\"{}\" \
-         inputmode=\"url\"></label>\
-         <p><button>Send</button></p></form>",
-        form.action,
-        kinds.concat(),
-        Text(form.who),
-        Text(form.title),
-        limits::TITLE,
-        limits::MESSAGE,
-        Text(form.message),
-        Text(form.uri),
-        limits::URI,
-    )
 }
 
 /// Users: androidpn's columns and ours behind them, or only what sending needs.

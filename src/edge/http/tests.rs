@@ -7,8 +7,8 @@ use super::connection::Waits;
 use super::fake::{FakeDesk, NOW, Stream, notification, session, user};
 use super::{Desk, Peer, serve_within};
 use crate::limits;
-use crate::push::notification::{DeliveryState, Target};
-use crate::push::{Draft, Refusal, Request};
+use crate::push::notification::{DeliveryState, Extras, Link, Priority, Target};
+use crate::push::{Draft, Refusal, Request, Withdrawal};
 use crate::time::Basis;
 
 const LOOPBACK: Peer = Peer::Address(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
@@ -475,7 +475,7 @@ fn rows() -> Vec<Row> {
             "API push by PUT",
             json("PUT", "/api/v1/notifications", "{}"),
             405,
-            "Allow: GET, HEAD, POST\r\n",
+            "Allow: GET, HEAD, POST, DELETE\r\n",
         ),
         row(
             "API notifications",
@@ -575,6 +575,110 @@ fn rows() -> Vec<Row> {
             get("/api/v1/users/sam/x"),
             404,
             "{\"error\":\"not-found\"",
+        ),
+        row(
+            "API push and wait",
+            json(
+                "POST",
+                "/api/v1/notifications?wait=1&for=sent",
+                "{\"to\":\"*\",\"message\":\"hi\"}",
+            ),
+            202,
+            "\"sent\":2,\"reached\":false}",
+        ),
+        row(
+            "API push and wait too long",
+            json(
+                "POST",
+                "/api/v1/notifications?wait=61",
+                "{\"to\":\"*\",\"message\":\"hi\"}",
+            ),
+            400,
+            "wait wants a number up to 60",
+        ),
+        row(
+            "API push and wait for nonsense",
+            json(
+                "POST",
+                "/api/v1/notifications?wait=1&for=ever",
+                "{\"to\":\"*\",\"message\":\"hi\"}",
+            ),
+            400,
+            "for wants sent",
+        ),
+        row(
+            "API look at no notification",
+            get("/api/v1/notifications/00000000000000000000000000000001"),
+            404,
+            "{\"error\":\"unknown-notification\"",
+        ),
+        row(
+            "API look at nonsense",
+            get("/api/v1/notifications/%C3%BC"),
+            404,
+            "{\"error\":\"unknown-notification\"",
+        ),
+        row(
+            "API look by PUT",
+            json("PUT", "/api/v1/notifications/1", "{}"),
+            405,
+            "Allow: GET, HEAD, DELETE\r\n",
+        ),
+        row(
+            "API withdraw nothing",
+            raw("DELETE /api/v1/notifications/1 HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            404,
+            "there is no such notification",
+        ),
+        row(
+            "API withdraw a series",
+            raw(
+                "DELETE /api/v1/notifications?sequence=s&to=sam HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            ),
+            200,
+            "{\"spared\":2,\"told\":1}",
+        ),
+        row(
+            "API withdraw a series of nobody",
+            raw("DELETE /api/v1/notifications?sequence=s HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            400,
+            "sequence and to are wanted",
+        ),
+        row(
+            "API topics",
+            get("/api/v1/users/sam/topics"),
+            200,
+            "{\"topics\":[{\"topic\":\"doors\",\"resource\":null},{\"topic\":\"a b\",\"resource\":\"phone\"}]}",
+        ),
+        row(
+            "API topics of nobody",
+            get("/api/v1/users/bob/topics"),
+            404,
+            "{\"error\":\"unknown-target\"",
+        ),
+        row(
+            "API topics by POST",
+            json("POST", "/api/v1/users/sam/topics", "{}"),
+            405,
+            "Allow: GET, HEAD\r\n",
+        ),
+        row(
+            "API add topic",
+            raw("PUT /api/v1/users/sam/topics/a%2Fb HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            200,
+            "{\"topic\":\"a/b\",\"resource\":null}",
+        ),
+        row(
+            "API remove topic of nobody",
+            raw("DELETE /api/v1/users/bob/topics/a?resource=x HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            404,
+            "{\"error\":\"unknown-target\"",
+        ),
+        row(
+            "API look at one topic",
+            get("/api/v1/users/sam/topics/a"),
+            405,
+            "Allow: PUT, DELETE\r\n",
         ),
         row(
             "API sessions",
@@ -799,7 +903,8 @@ fn only_what_succeeds_reaches_the_desk() {
         ask(&desk, &row.request);
         let refused_by_desk = matches!(row.status, 404 | 409);
         let changes = matches!(row.status, 201 | 202 | 302 | 303);
-        let asked = desk.asked.borrow().len();
+        let is_push = |asked: &&Request| !matches!(asked, Request::Wait { .. });
+        let asked = desk.asked.borrow().iter().filter(is_push).count();
         assert!(!changes || asked == 1, "{}", row.name);
         assert!(
             asked == 0 || row.status < 400 || refused_by_desk,
@@ -1211,7 +1316,12 @@ fn full_desk(rows: usize) -> FakeDesk {
             "Come down before it gets cold.",
             "http://nas.lan/menu",
         ];
-        notification(row as u64 * 400, "*", text, &[(&device, states[row % 3])])
+        let age = row as u64 * 400;
+        let mut view = notification(age, "*", text, &[(&device, states[row % 3])]);
+        if row % 3 != 1 {
+            view.deliveries[0].sent = NOW - age;
+        }
+        view
     });
     *desk.notifications.borrow_mut() = notifications.collect();
     let mut status = desk.status.borrow_mut();
@@ -1242,6 +1352,121 @@ fn pages_are_small() {
 }
 
 #[test]
+fn a_notification_is_shown_with_all_that_became_of_it() {
+    let devices = [
+        ("sam/phone", DeliveryState::Confirmed),
+        ("mia", DeliveryState::Queued),
+        ("bob/x", DeliveryState::Acknowledged),
+    ];
+    let text = ["T", "m", ""];
+    let mut broadcast = notification(60, "*", text, &devices);
+    (broadcast.total, broadcast.counts[2]) = (12, 8);
+    broadcast.deliveries[0].sent = NOW - 60;
+    broadcast.deliveries[0].acknowledged = NOW - 60;
+    let mut scheduled = notification(70, "topic:doors", text, &[]);
+    scheduled.scheduled = true;
+    scheduled.notification.extras = Extras {
+        deliver_at: NOW + 60,
+        priority: Priority::new(5).unwrap(),
+        image: "http://x/i.png".into(),
+        actions: vec![Link {
+            label: "Open".into(),
+            uri: "http://x/open".into(),
+        }],
+        ..Extras::default()
+    };
+    let mut over = notification(80, "sam", text, &[("sam/phone", DeliveryState::Withdrawn)]);
+    over.over = Some((DeliveryState::Withdrawn, NOW));
+    let mut dated = notification(90, "sam", text, &[("sam/phone", DeliveryState::Sent)]);
+    dated.expires = Some(NOW + 60);
+    let button = |age| format!("value=\"{}\">Withdraw</button>", super::fake::id(age));
+    let time = |second| super::html::Time(second).to_string();
+    for (name, view, wanted, unwanted) in [
+        (
+            "broadcast",
+            broadcast,
+            vec![
+                "<summary>9 of 12 have it ".to_owned(),
+                "(queued 16:32:00, sent 16:32:00, acknowledged 16:32:00)".to_owned(),
+                "and 9 more".to_owned(),
+                button(60),
+            ],
+            "scheduled for",
+        ),
+        (
+            "scheduled",
+            scheduled,
+            vec![
+                format!("scheduled for {}", time(NOW + 60)),
+                "priority 5".to_owned(),
+                "href=\"http://x/i.png\"".to_owned(),
+                "<a href=\"http://x/open\"><bdi>Open</bdi></a>".to_owned(),
+                button(70),
+            ],
+            "for no device",
+        ),
+        (
+            "withdrawn",
+            over,
+            vec![format!("withdrawn {}", time(NOW))],
+            "</button></li>",
+        ),
+        (
+            "with an end",
+            dated,
+            vec![format!("expires {}", time(NOW + 60)), button(90)],
+            "have it",
+        ),
+    ] {
+        let desk = FakeDesk::new();
+        *desk.notifications.borrow_mut() = vec![view];
+        for target in ["/", "/notification.do"] {
+            let answer = ask(&desk, &get(target));
+            for want in &wanted {
+                assert!(answer.contains(want), "{name}: no {want} in {answer}");
+            }
+            assert!(!answer.contains(unwanted), "{name}: {answer}");
+            check_tags(target, body(&answer));
+        }
+    }
+}
+
+#[test]
+fn a_button_withdraws() {
+    let desk = FakeDesk::new();
+    *desk.notifications.borrow_mut() = vec![notification(60, "*", ["T", "m", ""], &[])];
+    let id = super::fake::id(60);
+    let request = form("/notification.do?action=withdraw", &format!("id={id}"));
+    let answer = ask(&desk, &request);
+    assert_eq!(status(&answer), 302, "{answer}");
+    assert!(answer.contains("Location: /notification.do?spared=2&told=1\r\n"));
+    let want = [Request::Withdraw(Withdrawal::Id(id))];
+    assert_eq!(*desk.asked.borrow(), want);
+    let answer = ask(&desk, &get("/notification.do?spared=2&told=1"));
+    assert!(answer.contains("Withdrawn: 2 devices"), "{answer}");
+
+    let foreign = "POST /notification.do?action=withdraw HTTP/1.1\r\nHost: localhost\r\n\
+        Origin: http://evil.example\r\nContent-Length: 0\r\n\r\n";
+    for (name, request, want) in [
+        (
+            "by address",
+            get(&format!("/notification.do?action=withdraw&id={id}")),
+            400,
+        ),
+        ("another site", foreign.into(), 403),
+        (
+            "nothing",
+            form("/notification.do?action=withdraw", "id=1"),
+            404,
+        ),
+    ] {
+        let desk = FakeDesk::new();
+        assert_eq!(status(&ask(&desk, &request)), want, "{name}");
+        assert!(desk.asked.borrow().is_empty(), "{name}");
+    }
+}
+
+#[test]
 fn hostile_text_stays_text() {
     let evil = "\"><script>alert('x')</script>&amp;\u{202e}\0";
     let desk = FakeDesk::new();
@@ -1263,9 +1488,20 @@ fn hostile_text_stays_text() {
         notification(6, "*", [evil, evil, "javascript:alert(1)"], &devices[..1]),
         notification(7, evil, ["", "", &format!("http://x/{evil}")], &[]),
     ];
+    desk.notifications.borrow_mut()[0].notification.extras = Extras {
+        image: evil.into(),
+        tags: vec![evil.into()],
+        sequence: evil.into(),
+        actions: vec![Link {
+            label: evil.into(),
+            uri: "javascript:alert('1')".into(),
+        }],
+        ..Extras::default()
+    };
     desk.status.borrow_mut().trouble = Some(evil.into());
     let query = "who=%22%3E%3Cscript%3E&to=%22%3E%3Cscript%3E&title=%22%3E%3Cscript%3E\
-        &message=%3C/textarea%3E%3Cscript%3E&uri=%22%3E%3Cscript%3E";
+        &message=%3C/textarea%3E%3Cscript%3E&uri=%22%3E%3Cscript%3E\
+        &image=%22%3E%3Cscript%3E&priority=%22%3E%3Cscript%3E&ttl=%22%3E%3Cscript%3E";
     let pages = [
         "/",
         "/user.do",
@@ -1392,10 +1628,14 @@ fn lists_of_the_api() {
     let answer = ask(&desk, &get("/api/v1/notifications"));
     let want = format!(
         "{{\"notifications\":[{{\"id\":\"{}\",\"to\":\"tag:a\",\"title\":\"T\",\"message\":\"😀\\\"<\",\
-         \"uri\":\"\",\"created\":{},\"deliveries\":[{{\"device\":\"sam/phone\",\"state\":\"confirmed\",\
-         \"at\":{at}}},{{\"device\":\"mia\",\"state\":\"queued\",\"at\":{at}}}]}}]}}",
+         \"uri\":\"\",\"image\":\"\",\"priority\":3,\"tags\":[],\"actions\":[],\"silent\":false,\
+         \"sequence\":\"\",\"ttl\":0,\"deliver_at\":0,\"created\":{queued},\"scheduled\":false,\
+         \"expires\":null,\"over\":null,\"total\":2,\"counts\":{{\"acknowledged\":0,\"confirmed\":1,\
+         \"dropped\":0,\"expired\":0,\"queued\":1,\"sent\":0,\"withdrawn\":0}},\"deliveries\":[\
+         {{\"device\":\"sam/phone\",\"state\":\"confirmed\",\"at\":{at},\"queued\":{queued}}},\
+         {{\"device\":\"mia\",\"state\":\"queued\",\"at\":{at},\"queued\":{queued}}}]}}]}}",
         super::fake::id(60),
-        NOW - 60,
+        queued = NOW - 60,
         at = NOW - 59
     );
     assert_eq!(body(&answer), want);
@@ -1406,6 +1646,140 @@ fn lists_of_the_api() {
         NOW - 3600
     );
     assert_eq!(body(&answer), want);
+}
+
+#[test]
+fn one_notification_is_looked_at_and_waited_for() {
+    let desk = FakeDesk::new();
+    let devices = [
+        ("sam/phone", DeliveryState::Acknowledged),
+        ("mia", DeliveryState::Sent),
+    ];
+    let views = vec![
+        notification(60, "*", ["T", "m", ""], &devices),
+        notification(90, "*", ["T", "m", ""], &[]),
+    ];
+    *desk.notifications.borrow_mut() = views;
+    let (id, empty) = (super::fake::id(60), super::fake::id(90));
+    for (query, want, other) in [
+        (format!("{id}"), "\"total\":2,", "reached"),
+        (format!("{id}?devices=1"), "\"sam/phone\"", "\"mia\""),
+        (
+            format!("{id}?devices=1&offset=1"),
+            "\"mia\"",
+            "\"sam/phone\"",
+        ),
+        (format!("{id}?offset=2"), "\"deliveries\":[]", "reached"),
+        (
+            format!("{id}?wait=5"),
+            "\"reached\":false",
+            "\"reached\":true",
+        ),
+        (
+            format!("{id}?wait=5&for=sent"),
+            "\"reached\":true",
+            "false}",
+        ),
+        (
+            format!("{id}?wait=5&for=confirmed"),
+            "\"reached\":false",
+            "\"reached\":true",
+        ),
+        (
+            format!("{empty}?wait=0"),
+            "\"reached\":false",
+            "\"reached\":true",
+        ),
+    ] {
+        let answer = ask(&desk, &get(&format!("/api/v1/notifications/{query}")));
+        assert_eq!(status(&answer), 200, "{query}: {answer}");
+        assert!(answer.contains(want), "{query}: {answer}");
+        assert!(!answer.contains(other), "{query}: {answer}");
+    }
+    desk.crowded.set(true);
+    let answer = ask(&desk, &get(&format!("/api/v1/notifications/{id}?wait=5")));
+    assert_eq!(status(&answer), 503, "{answer}");
+    desk.crowded.set(false);
+    desk.hangs.set(true);
+    let answer = ask(
+        &desk,
+        &get(&format!("/api/v1/notifications/{id}?wait=0&for=sent")),
+    );
+    assert_eq!(status(&answer), 200, "{answer}");
+    assert!(answer.contains("\"reached\":false}"), "{answer}");
+}
+
+#[test]
+fn all_fields_of_a_push_arrive() {
+    let desk = FakeDesk::new();
+    let body = r#"{"to":"sam/Phone","title":"T","message":"m","click":"http://x/","image":"http://x/i.png",
+        "priority":5,"tags":["door","a b"],"actions":[{"label":"Open","uri":"http://x/open"}],"silent":true,
+        "sequence":"bell","ttl":3600,"deliver_at":"2026-11-20 16:33:00"}"#;
+    let answer = ask(&desk, &json("POST", "/api/v1/notifications", body));
+    assert_eq!(status(&answer), 202, "{answer}");
+    let to = Target::Device {
+        user: "sam".into(),
+        resource: "Phone".into(),
+    };
+    let extras = Extras {
+        image: "http://x/i.png".into(),
+        priority: Priority::new(5).unwrap(),
+        tags: vec!["door".into(), "a b".into()],
+        actions: vec![Link {
+            label: "Open".into(),
+            uri: "http://x/open".into(),
+        }],
+        silent: true,
+        sequence: "bell".into(),
+        ttl: 3600,
+        deliver_at: NOW,
+        ..Extras::default()
+    };
+    let want = Draft {
+        extras: Box::new(extras),
+        ..draft(to, "T", "m", "http://x/")
+    };
+    assert_eq!(desk.drafts(), [want]);
+}
+
+#[test]
+fn wrong_fields_of_a_push_are_named() {
+    for (field, want) in [
+        ("\"message\":5", "message: invalid type"),
+        ("\"image\":[]", "image: invalid type"),
+        ("\"priority\":0", "priority wants a number from 1 to 5"),
+        ("\"priority\":6", "priority wants a number from 1 to 5"),
+        ("\"priority\":259", "priority wants a number from 1 to 5"),
+        (
+            "\"priority\":\"high\"",
+            "priority wants a number from 1 to 5",
+        ),
+        ("\"tags\":\"a\"", "tags: invalid type"),
+        ("\"tags\":[1]", "tags: invalid type"),
+        (
+            "\"actions\":[{\"label\":\"a\"}]",
+            "actions: missing field `uri`",
+        ),
+        (
+            "\"actions\":[{\"label\":\"a\",\"uri\":\"u\",\"x\":1}]",
+            "actions: unknown field `x`",
+        ),
+        ("\"silent\":1", "silent: invalid type"),
+        ("\"sequence\":{}", "sequence: invalid type"),
+        ("\"ttl\":-1", "ttl: invalid value"),
+        ("\"ttl\":4294967296", "ttl: invalid value"),
+        ("\"deliver_at\":-1", "deliver_at wants"),
+        ("\"deliver_at\":\"soon\"", "deliver_at wants"),
+        ("\"uri\":\"a\",\"click\":\"b\"", "duplicate field `uri`"),
+        ("\"urgency\":1", "unknown field `urgency`"),
+    ] {
+        let desk = FakeDesk::new();
+        let body = format!("{{\"to\":\"*\",\"title\":\"T\",{field}}}");
+        let answer = ask(&desk, &json("POST", "/api/v1/notifications", &body));
+        assert_eq!(status(&answer), 400, "{field}: {answer}");
+        assert!(answer.contains(want), "{field}: {answer}");
+        assert!(desk.asked.borrow().is_empty(), "{field}");
+    }
 }
 
 #[test]
