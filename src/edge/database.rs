@@ -8,6 +8,7 @@
 //   keeps keys and values so short that none appears.
 // - Opening with a leftover `snap.*.generating` fails; with some damage to the log it never ends.
 // - After one I/O error every call fails until the database is opened anew.
+// - Dropping it syncs once more, and panics if that fails.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,6 +35,8 @@ pub(super) struct Database {
     rows: sled::Db,
     /// The log, to sync it.
     log: File,
+    /// Where the log is.
+    log_path: PathBuf,
 }
 
 /// Writes that become durable together: the last one to each key, or `None` to remove it.
@@ -159,7 +162,8 @@ impl Database {
             // Its own flusher would wake up for nothing; the storage thread flushes.
             .flush_every_ms(None)
             .open()?;
-        let log = File::open(path.join("db"))?;
+        let log_path = path.join("db");
+        let log = File::open(&log_path)?;
         if log.metadata()?.len() == 0 {
             // From here on an empty log means that it has been lost.
             rows.flush()?;
@@ -167,7 +171,11 @@ impl Database {
         File::open(path.join("conf")).and_then(|conf| conf.sync_all())?;
         sync_directory(path);
         path.parent().into_iter().for_each(sync_directory);
-        Ok(Self { rows, log })
+        Ok(Self {
+            rows,
+            log,
+            log_path,
+        })
     }
 
     /// The rows, for reading. Writes show before they are durable.
@@ -261,6 +269,34 @@ fn within<T: Send + 'static>(
         Err(RecvTimeoutError::Timeout) => Err(OpenError::Slow),
         Err(RecvTimeoutError::Disconnected) => Err(OpenError::Panicked),
     }
+}
+
+impl Drop for Database {
+    /// While the disk does not sync, sled is kept by a thread that tries again: it would panic. Its lock
+    /// keeps the database from being opened meanwhile.
+    fn drop(&mut self) {
+        if syncs(&self.log_path) {
+            return;
+        }
+        let (rows, log) = (self.rows.clone(), self.log_path.clone());
+        let keep = move || {
+            while !syncs(&log) {
+                thread::sleep(limits::STORE_RETRY);
+            }
+            drop(rows);
+        };
+        if let Err(error) = thread::Builder::new()
+            .name("store-close".into())
+            .spawn(keep)
+        {
+            log::error!("store: nobody can close it: {error}");
+        }
+    }
+}
+
+/// Whether the disk takes what was written to a file; one that is not there has nothing left to take.
+fn syncs(path: &Path) -> bool {
+    File::open(path).map_or(true, |file| file.sync_all().is_ok())
 }
 
 /// Makes what is on disk fit for sled to open.

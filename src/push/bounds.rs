@@ -6,11 +6,15 @@ use super::store::{Change, DeviceId};
 use crate::time::Now;
 
 impl Domain {
-    /// Drops the oldest of the lowest priority until the queue is within `push.queue`.
+    /// Drops the oldest of the lowest priority until the queue is within `push.queue`. Only what is on disk
+    /// counts: a push that the disk may yet refuse puts nothing out.
     pub(super) fn keep_queue_bounded(&mut self, id: DeviceId, now: Now) {
+        let durable = |domain: &Self, queued: &&NotificationId| domain.ledger.is_durable(**queued);
         while let Some(device) = self.devices.get(id)
             && device.queue.len() > self.config.push.queue
-            && let Some(victim) = self.least_wanted_of(&device.queue)
+            && let kept = device.queue.iter().filter(|queued| durable(self, queued))
+            && kept.clone().count() > self.config.push.queue
+            && let Some(victim) = self.least_wanted_of(kept)
         {
             log::warn!("queue of {:?} is full, dropped {victim}", device.label());
             self.drop_delivery(victim, id, now);
@@ -44,8 +48,7 @@ impl Domain {
         let push = &self.config.push;
         let (most, bytes) = (push.history.max(1), push.history_bytes);
         while (self.ledger.len() > most || self.ledger.bytes() > bytes)
-            && let Some(victim) = self.ledger.least_wanted()
-            && victim != newest
+            && let Some(victim) = self.ledger.least_wanted_but(newest)
         {
             self.forget(victim, now);
         }
@@ -76,9 +79,12 @@ impl Domain {
     /// Records that a device will not get a notification.
     pub(super) fn drop_delivery(&mut self, id: NotificationId, device: DeviceId, now: Now) {
         let at = now.wall.seconds();
-        if let Some(delivery) = self.advance(id, device, DeliveryState::Dropped, at) {
+        if self
+            .advance(id, device, DeliveryState::Dropped, at)
+            .is_some()
+        {
             self.tally.dropped += 1;
-            self.receipts.push(Change::PutDelivery(delivery));
+            self.write_delivery(id, device);
         }
     }
 }

@@ -6,6 +6,7 @@ use super::event::{AskId, ConnId};
 use super::head::Head;
 use super::notification::NotificationId;
 use super::store::{Account, DeviceId, Ticket};
+use super::unwritten::Key;
 use crate::limits;
 
 /// What takes effect when a batch is durable.
@@ -44,8 +45,11 @@ pub enum Then {
         /// How many devices they are for.
         told: usize,
     },
-    /// Nothing: receipts and housekeeping.
-    Nothing,
+    /// Nothing: receipts and housekeeping. If the disk refuses them, these are written again.
+    Nothing {
+        /// Records they are about.
+        keys: Vec<Key>,
+    },
 }
 
 /// Notifications whose end is on its way to the disk.
@@ -139,7 +143,7 @@ impl Commits {
         self.pending.values().any(|commit| match &commit.then {
             Then::Registered { account, .. } | Then::Changed { account } => account.name == name,
             Then::Removed { user } => user == name,
-            Then::Notified { .. } | Then::Withdrawn { .. } | Then::Nothing => false,
+            Then::Notified { .. } | Then::Withdrawn { .. } | Then::Nothing { .. } => false,
         })
     }
 }

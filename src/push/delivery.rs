@@ -24,7 +24,7 @@ impl Domain {
                 log::error!("a write was refused: {error}");
             }
             self.trouble = Some(error.clone());
-        } else if !matches!(then, Then::Nothing) && self.trouble.take().is_some() {
+        } else if !matches!(then, Then::Nothing { .. }) && self.trouble.take().is_some() {
             log::info!("the store takes writes again");
         }
         let done = match outcome {
@@ -41,6 +41,9 @@ impl Domain {
                 Done::Changed
             }
         };
+        if outcome.is_ok() {
+            self.write_again();
+        }
         self.tell(waiter, outcome, done);
     }
 
@@ -60,12 +63,17 @@ impl Domain {
             }
             Then::Registered { account, device } => self.registered(&account, device),
             Then::Changed { account } => self.changed(&account),
-            Then::Removed { .. } | Then::Nothing => {}
+            Then::Removed { .. } | Then::Nothing { .. } => {}
         }
         Done::Changed
     }
 
     fn take_no_effect(&mut self, then: Then, error: &StoreError, now: Now) {
+        let keys = match &then {
+            Then::Nothing { keys } => keys.as_slice(),
+            _ => &[],
+        };
+        self.unwritten.refused(keys, now);
         match then {
             Then::Notified { head, ended } => {
                 self.let_go(&ended);

@@ -160,6 +160,11 @@ impl Devices {
         DeviceId(self.newest)
     }
 
+    /// Notes that a number has been given, whether its device is still there or not.
+    pub fn note(&mut self, id: DeviceId) {
+        self.newest = self.newest.max(id.0);
+    }
+
     /// Adds a device without a connection or a queue.
     pub fn insert(
         &mut self,
@@ -167,7 +172,7 @@ impl Devices {
         account: Rc<str>,
         resource: Option<Rc<str>>,
     ) -> &mut Device {
-        self.newest = self.newest.max(id.0);
+        self.note(id);
         self.by_id.entry(id).or_insert(Device {
             account,
             resource,

@@ -18,6 +18,7 @@ use super::notification::NotificationId;
 use super::series::SeriesTable;
 use super::store::{Change, Device, DeviceId, Store, StoreError, Urgency};
 use super::timetable::Timetable;
+use super::unwritten::{Key, Unwritten};
 use super::waiting::Waits;
 use crate::config::{Config, Registration};
 use crate::time::{Hinter, Instant, Now};
@@ -76,6 +77,8 @@ pub struct Domain {
     pub(super) settling: VecDeque<(Instant, DeviceId)>,
     /// Changes nobody waits for, gathered during one event.
     pub(super) receipts: Vec<Change>,
+    /// Records the disk has refused to take.
+    pub(super) unwritten: Unwritten,
     /// The push that was serialised last: a broadcast needs it once per device.
     pub(super) prepared: Option<(NotificationId, Push)>,
     pub(super) newest: Option<NotificationId>,
@@ -115,6 +118,7 @@ impl Domain {
             waits: Waits::default(),
             clock: now,
             settling: VecDeque::new(),
+            unwritten: Unwritten::default(),
             prepared: None,
             tally: Tally::default(),
             trouble: None,
@@ -170,7 +174,8 @@ impl Domain {
     pub(super) fn submit_receipts(&mut self) {
         if !self.receipts.is_empty() {
             let changes = std::mem::take(&mut self.receipts);
-            let ticket = self.commits.add(Then::Nothing, Waiter::Nobody);
+            let keys = changes.iter().filter_map(Key::of).collect();
+            let ticket = self.commits.add(Then::Nothing { keys }, Waiter::Nobody);
             self.store.submit(ticket, changes, Urgency::Soon);
         }
     }

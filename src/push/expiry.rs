@@ -14,6 +14,7 @@ impl Domain {
     /// Does what the clock says is due; to be called with every event.
     pub(super) fn on_time(&mut self, now: Now) {
         self.clock = now;
+        self.retry_writes(now);
         if !now.wall.trusted {
             return;
         }

@@ -149,7 +149,12 @@ impl Gateway {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let settled = self.domain.settling.front().map(|(due, _)| *due);
-        let deadlines = [self.wheel.next_due(), settled, self.domain.next_due()];
+        let deadlines = [
+            self.wheel.next_due(),
+            settled,
+            self.domain.next_due(),
+            self.domain.unwritten.next_due(),
+        ];
         deadlines.into_iter().flatten().min()
     }
 
@@ -295,6 +300,7 @@ impl Gateway {
 
     fn shutdown(&mut self, now: Now) {
         self.stopping = true;
+        self.domain.write_again();
         self.domain.refuse_waits();
         let open: Vec<ConnId> = self.conns.keys().copied().collect();
         for id in open {

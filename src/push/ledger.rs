@@ -241,6 +241,14 @@ impl Ledger {
         receipts.get(position).map(|receipt| receipt.state)
     }
 
+    /// How far a device has got with a notification that is for it, as it is stored.
+    #[must_use]
+    pub fn delivery(&self, id: NotificationId, device: DeviceId) -> Option<Delivery> {
+        let receipts = self.receipts(id);
+        let position = position(receipts, device).ok()?;
+        receipts.get(position).map(|receipt| receipt.delivery(id))
+    }
+
     /// Durable notifications, newest first.
     pub fn newest_first(&self) -> impl Iterator<Item = NotificationId> {
         self.entries
@@ -262,10 +270,11 @@ impl Ledger {
     }
 
     /// The one to forget when there are too many: the oldest nobody waits for, else the oldest of the lowest
-    /// priority.
+    /// priority; never `spared`.
     #[must_use]
-    pub fn least_wanted(&self) -> Option<NotificationId> {
-        self.ranks.first().map(|(_, id)| *id)
+    pub fn least_wanted_but(&self, spared: NotificationId) -> Option<NotificationId> {
+        let mut ranks = self.ranks.iter().map(|(_, id)| *id);
+        ranks.find(|id| *id != spared)
     }
 
     /// A priority below which nothing waits.
@@ -411,11 +420,13 @@ mod tests {
         ledger.mark(NotificationId(3), DEVICE, Acknowledged, 1);
         assert_eq!(ledger.lowest_waiting().number(), 1);
         let mut order = Vec::new();
-        while let Some(id) = ledger.least_wanted() {
+        let spared = NotificationId(2);
+        while let Some(id) = ledger.least_wanted_but(spared) {
             order.push(id.0);
             ledger.remove(id);
         }
-        assert_eq!(order, [3, 2, 4, 1, 5]);
+        assert_eq!(order, [3, 4, 1, 5]);
+        ledger.remove(spared);
         let left = (ledger.waiting(), ledger.bytes(), ledger.len());
         assert_eq!(left, (0, 0, 0));
     }

@@ -27,6 +27,11 @@ impl Loading {
     pub fn take(&mut self, row: Row, now: Now) {
         match row {
             Row::Account(account) => {
+                let scopes = account
+                    .subscriptions
+                    .iter()
+                    .filter_map(|topic| topic.device);
+                scopes.for_each(|id| self.devices.note(id));
                 self.accounts.put(&account);
             }
             Row::Device(record) => self.device(record),
@@ -36,6 +41,7 @@ impl Loading {
     }
 
     fn device(&mut self, record: Device) {
+        self.devices.note(record.id);
         let Some((name, _)) = self.accounts.get(&record.account) else {
             self.repairs.push(Change::DeleteDevice(record.id));
             return;
@@ -54,7 +60,10 @@ impl Loading {
     }
 
     /// What was written to a connection before the stop may never have been read: it waits again.
+    ///
+    /// The number of a device that is gone is not given again while something tells of it.
     fn delivery(&mut self, mut delivery: Delivery, now: Now) {
+        self.devices.note(delivery.device);
         let device = self.devices.get_mut(delivery.device);
         if delivery.state.is_waiting() {
             let over = self

@@ -38,6 +38,7 @@ pub mod tag_expression;
 pub mod targets;
 pub mod timetable;
 pub mod topics;
+pub mod unwritten;
 pub mod views;
 pub mod waiting;
 pub mod wheel;

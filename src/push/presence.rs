@@ -120,6 +120,7 @@ impl Domain {
             let account = Rc::clone(&device.account);
             if fresh {
                 self.inherit(id, &account, now);
+                self.keep_queue_bounded(id, now);
                 self.forget_long_away(&account, now);
             }
             self.put_device(id);
@@ -179,7 +180,7 @@ impl Domain {
             });
             let delivery = Receipt::queued(id, now.wall.seconds()).delivery(notification);
             if !read && self.reaches(notification, id, account) && self.ledger.restore(&delivery) {
-                self.receipts.push(Change::PutDelivery(delivery));
+                self.write_delivery(notification, id);
                 if let Some(device) = self.devices.get_mut(id) {
                     device.enqueue(notification);
                 }

@@ -148,6 +148,8 @@ impl Domain {
             let Some(device) = self.devices.remove(id) else {
                 continue;
             };
+            // It may have been stored again while the removal was on its way.
+            self.receipts.push(Change::DeleteDevice(id));
             for notification in &device.queue {
                 self.drop_delivery(*notification, id, now);
             }

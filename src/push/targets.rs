@@ -23,6 +23,9 @@ impl Domain {
             }),
             Target::Topic(topic) => self.subscribers(topic),
         };
+        // A login that has never been available is no device yet: it may go and leave nothing behind. When
+        // it becomes one, it inherits what waits.
+        devices.retain(|id| self.devices.get(*id).is_some_and(|device| device.stored));
         if devices.is_empty() && *target != Target::Everyone {
             return None;
         }
@@ -30,12 +33,13 @@ impl Domain {
         Some(devices)
     }
 
-    /// The device of that resource.
+    /// The device of that resource, if it has ever been available.
     pub(super) fn device_named(&self, user: &str, resource: &str) -> Option<DeviceId> {
         let mut own = self.accounts.devices(user).iter().copied();
         own.find(|id| {
             let device = self.devices.get(*id);
-            device.is_some_and(|device| device.resource.as_deref() == Some(resource))
+            device
+                .is_some_and(|device| device.stored && device.resource.as_deref() == Some(resource))
         })
     }
 

@@ -8,7 +8,7 @@ pub(crate) mod phone;
 pub(crate) mod server;
 
 #[path = "../scratch/mod.rs"]
-mod scratch;
+pub(crate) mod scratch;
 
 use std::time::Duration;
 

@@ -22,6 +22,8 @@ pub(crate) struct Setup {
     program: PathBuf,
     args: Vec<OsString>,
     open_files: Option<u64>,
+    environment: Vec<(OsString, OsString)>,
+    elsewhere: Option<PathBuf>,
 }
 
 impl Setup {
@@ -39,11 +41,14 @@ impl Setup {
             program: fs::canonicalize(program.into()).unwrap(),
             args: Vec::new(),
             open_files: None,
+            environment: Vec::new(),
+            elsewhere: None,
         }
     }
 
     pub(crate) fn data(&self) -> PathBuf {
-        self.root.path().join("data")
+        let own = || self.root.path().join("data");
+        self.elsewhere.clone().unwrap_or_else(own)
     }
 
     pub(crate) fn arg(mut self, arg: impl Into<OsString>) -> Self {
@@ -67,6 +72,22 @@ impl Setup {
         };
         fs::write(&file, format!("{text}{settle}")).unwrap();
         file
+    }
+
+    /// Keeps its data here instead of below `root`.
+    pub(crate) fn at(mut self, data: PathBuf) -> Self {
+        self.elsewhere = Some(data);
+        self
+    }
+
+    /// Runs with this environment besides the test's own.
+    pub(crate) fn environment<V: Into<OsString>>(
+        mut self,
+        variables: impl IntoIterator<Item = (&'static str, V)>,
+    ) -> Self {
+        let own = |(name, value): (&str, V)| (name.into(), value.into());
+        self.environment = variables.into_iter().map(own).collect();
+        self
     }
 
     fn config_file(&self) -> PathBuf {
@@ -105,6 +126,7 @@ impl Setup {
             .arg("--config")
             .arg(self.config_file())
             .args(&self.args)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(self.root.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -114,6 +136,14 @@ impl Setup {
 
     /// Starts the server and waits until it is ready.
     pub(crate) fn start(self) -> Server {
+        match self.try_start() {
+            Ok(server) => server,
+            Err(end) => panic!("ended before it was ready, {}:\n{}", end.0, end.1),
+        }
+    }
+
+    /// Starts the server and waits until it is ready, or has ended: its status, its log and the setup.
+    pub(crate) fn try_start(self) -> Result<Server, Box<(ExitStatus, String, Self)>> {
         let mut child = self.command().spawn().unwrap();
         let lines = lines_of(child.stdout.take().unwrap());
         let log = collect(child.stderr.take().unwrap());
@@ -125,9 +155,19 @@ impl Setup {
             xmpp: ([0, 0, 0, 0], 0).into(),
             http: ([0, 0, 0, 0], 0).into(),
         };
-        server.xmpp = server.ready("ready xmpp ");
-        server.http = server.ready("ready http ");
-        server
+        for prefix in ["ready xmpp ", "ready http "] {
+            let Some(address) = server.ready(prefix) else {
+                let status = server.wait();
+                let log = server.log.whole();
+                return Err(Box::new((status, log, server.setup.take().unwrap())));
+            };
+            if prefix == "ready xmpp " {
+                server.xmpp = address;
+            } else {
+                server.http = address;
+            }
+        }
+        Ok(server)
     }
 
     /// Runs a command that is expected to end by itself: its exit code and what it wrote to stderr.
@@ -154,19 +194,17 @@ impl Server {
         Setup::new().start()
     }
 
-    fn ready(&mut self, prefix: &str) -> SocketAddr {
+    /// The address of a listener; `None` if the server ends before it has one.
+    fn ready(&mut self, prefix: &str) -> Option<SocketAddr> {
         let line = match self.lines.recv_timeout(DEADLINE) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => panic!("not ready in time:\n{}", self.log.text()),
-            Err(RecvTimeoutError::Disconnected) => {
-                let status = wait(&mut self.child);
-                panic!("ended before it was ready, {status}:\n{}", self.log.text())
-            }
+            Err(RecvTimeoutError::Disconnected) => return None,
         };
-        line.strip_prefix(prefix)
-            .unwrap_or_else(|| panic!("want {prefix:?}, got {line:?}"))
-            .parse()
-            .unwrap()
+        let address = line
+            .strip_prefix(prefix)
+            .unwrap_or_else(|| panic!("want {prefix:?}, got {line:?}"));
+        Some(address.parse().unwrap())
     }
 
     pub(crate) fn pid(&self) -> Pid {
@@ -206,6 +244,12 @@ impl Server {
         let status = self.wait();
         assert_eq!(status.code(), Some(0), "{}", self.log.text());
         self.setup.take().unwrap()
+    }
+
+    /// Waits for its end; its setup can start again.
+    pub(crate) fn end(mut self) -> (ExitStatus, Setup) {
+        let status = self.wait();
+        (status, self.setup.take().unwrap())
     }
 
     /// Kills it with SIGKILL; its setup can start again.

@@ -1,0 +1,460 @@
+//! What may happen next, chosen at random, and how a simulation ends.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use lanpush::push::notification::{DeliveryState, NotificationId, Target};
+use lanpush::push::{ConnId, Draft, Event, Request};
+
+use super::phone::{Habits, Knowledge, Phone};
+use super::world::{World, by_state};
+
+/// Events after which a server that still has something to do will never come to rest.
+const RESTLESS: usize = 100_000;
+
+/// A phone of each kind, some of them the same user's.
+fn household() -> Vec<Phone> {
+    let phone = |user: &str, resource: &str, habits: Habits| Phone {
+        user: user.to_owned(),
+        resource: resource.to_owned(),
+        habits,
+    };
+    let stock = Habits::default();
+    let is = |change: fn(&mut Habits)| {
+        let mut habits = Habits::default();
+        change(&mut habits);
+        habits
+    };
+    vec![
+        phone("ann", "AndroidpnClient", stock),
+        phone("ann", "Tablet", is(|habits| habits.results = true)),
+        phone(
+            "ben",
+            "AndroidpnClient",
+            is(|habits| habits.confirms = true),
+        ),
+        phone("cat", "AndroidpnClient", is(|habits| habits.silent = true)),
+        phone("dan", "AndroidpnClient", is(|habits| habits.hides = true)),
+        phone("eve", "AndroidpnClient", is(|habits| habits.doubles = true)),
+        phone(
+            "fay",
+            "AndroidpnClient",
+            is(|habits| habits.pipelines = true),
+        ),
+        phone("gus", "AndroidpnClient", is(|habits| habits.lies = true)),
+        phone("hal", "AndroidpnClient", is(|habits| habits.wanders = true)),
+        phone("ida", "AndroidpnClient", is(|habits| habits.labels = true)),
+        phone(
+            "ida",
+            "Watch",
+            is(|habits| {
+                habits.pongs = true;
+                habits.labels = true;
+                habits.doubles = true;
+            }),
+        ),
+        phone(
+            "fay",
+            "Tablet",
+            is(|habits| {
+                habits.pipelines = true;
+                habits.hides = true;
+                habits.results = true;
+            }),
+        ),
+    ]
+}
+
+impl World {
+    pub(crate) fn run(&mut self, steps: usize) {
+        self.phones = household();
+        for step in 0..steps {
+            self.step();
+            if step % 16 == 0 {
+                self.audit();
+            }
+        }
+        self.finish();
+    }
+
+    fn step(&mut self) {
+        match self.random.below(200) {
+            0..60 => self.some_bytes(),
+            60..115 => self.some_phone_reads(),
+            115..130 => self.some_phone_connects(),
+            130..148 => self.some_push(),
+            148..158 => self.outcome(),
+            158..166 => self.some_flush(),
+            166..172 => self.some_chat(),
+            172..177 => self.some_cut(),
+            177..182 => self.some_end(),
+            182..190 => self.disk_moves(),
+            190..195 => self.time_passes(),
+            195..198 => self.administrate(),
+            198 => self.jump(),
+            _ if self.random.one_in(6) => self.restart(),
+            _ => self.all_goes_well(),
+        }
+    }
+
+    /// Conn of a random wire for which something holds.
+    fn some_wire(&self, wanted: impl Fn(&super::phone::Wire) -> bool) -> Option<ConnId> {
+        let found: Vec<ConnId> = self
+            .wires
+            .iter()
+            .filter(|wire| wanted(wire))
+            .map(|wire| wire.conn)
+            .collect();
+        (!found.is_empty()).then(|| *self.random.pick(&found))
+    }
+
+    fn some_bytes(&mut self) {
+        let ready = |wire: &super::phone::Wire| !wire.outgoing.is_empty() && !wire.closed;
+        let Some(conn) = self.some_wire(ready) else {
+            return;
+        };
+        let most = self.wire(conn).outgoing.len();
+        let count = match self.random.below(4) {
+            0 => 1,
+            1 => 1 + self.random.below(most.min(200)),
+            _ => most,
+        };
+        self.give(conn, count);
+    }
+
+    fn give(&mut self, conn: ConnId, count: usize) {
+        let waits = self
+            .gateway
+            .as_ref()
+            .is_some_and(|gateway| gateway.is_waiting(conn));
+        if !waits && !self.wire(conn).closed {
+            self.receive(conn, count);
+        }
+    }
+
+    fn some_phone_reads(&mut self) {
+        let ready = |wire: &super::phone::Wire| !wire.inbox.is_empty() && !wire.dead;
+        if let Some(conn) = self.some_wire(ready) {
+            let phone = self.wire(conn).phone;
+            if !self.phones[phone].habits.silent || self.random.one_in(4) {
+                self.read(conn);
+            }
+        }
+    }
+
+    fn read(&mut self, conn: ConnId) {
+        let random = self.random.clone();
+        let ids: Vec<NotificationId> = self.model.ids.keys().copied().collect();
+        let any_id = match ids.is_empty() || random.one_in(4) {
+            true => NotificationId(u128::from(random.next()) << 20),
+            false => *random.pick(&ids),
+        };
+        let index = self
+            .wires
+            .iter()
+            .position(|wire| wire.conn == conn)
+            .unwrap();
+        let phone = &self.phones[self.wires[index].phone];
+        let user = self.model.user(&phone.user);
+        let known = Knowledge {
+            phone,
+            password: &user.password,
+            version: user.version,
+            any_id,
+        };
+        let wire = &mut self.wires[index];
+        let meant = wire.meanings.len();
+        wire.read_one(&known, &random);
+        let said: Vec<NotificationId> = wire
+            .meanings
+            .iter()
+            .skip(meant)
+            .flat_map(|(_, meaning)| match meaning {
+                super::phone::Meaning::Pong { read, .. } => read.clone(),
+                super::phone::Meaning::Confirmed(id) => vec![*id],
+            })
+            .collect();
+        if let Some(key) = wire.device.clone() {
+            for id in said {
+                self.model.says(&key, id);
+            }
+        }
+    }
+
+    fn some_phone_connects(&mut self) {
+        let phone = self.random.below(self.phones.len());
+        let connected = self
+            .wires
+            .iter()
+            .any(|wire| wire.phone == phone && !wire.dead);
+        let doubles = self.phones[phone].habits.doubles && self.random.one_in(4);
+        if !connected || doubles {
+            self.call(phone);
+        }
+    }
+
+    fn call(&mut self, phone: usize) {
+        if self.phones[phone].habits.wanders {
+            self.phones[phone].resource = format!("r{}", self.random.next());
+        }
+        let conn = self.connect(phone);
+        let index = self
+            .wires
+            .iter()
+            .position(|wire| wire.conn == conn)
+            .unwrap();
+        let phone = &self.phones[phone];
+        let user = self.model.user(&phone.user);
+        let known = Knowledge {
+            phone,
+            password: &user.password,
+            version: user.version,
+            any_id: NotificationId(0),
+        };
+        self.wires[index].open(&known);
+    }
+
+    fn some_user(&self) -> String {
+        let users = [
+            "ann", "ben", "cat", "dan", "eve", "fay", "gus", "hal", "ida", "zoe",
+        ];
+        (*self.random.pick(&users)).to_owned()
+    }
+
+    fn some_push(&mut self) {
+        let target = match self.random.below(10) {
+            0..2 => Target::Everyone,
+            2 => Target::Alias(format!("a{}", self.random.below(4))),
+            3 => Target::Tags(format!("t{}", self.random.below(4)).parse().unwrap()),
+            _ => Target::User(self.some_user()),
+        };
+        let count = if self.random.one_in(12) { 30 } else { 1 };
+        for _ in 0..count {
+            let number = self.model.pushes.len();
+            let length = if self.random.one_in(20) { 12_000 } else { 10 };
+            self.ask(Request::Notify(Draft {
+                target: target.clone(),
+                title: format!("<{number}> & 'more'"),
+                message: format!("m{number} {}", "é<".repeat(length / 3)),
+                uri: String::new(),
+                extras: Box::default(),
+            }));
+        }
+    }
+
+    fn outcome(&mut self) {
+        if let Some((ticket, outcome)) = self.disk.outcomes.pop_front() {
+            self.handle(Event::Stored { ticket, outcome });
+        }
+    }
+
+    fn some_flush(&mut self) {
+        let hurry = self.random.one_in(2);
+        let ready = |wire: &super::phone::Wire| {
+            wire.tell && !wire.dead && !wire.closed && (hurry || wire.inbox.is_empty())
+        };
+        if let Some(conn) = self.some_wire(ready) {
+            self.wire(conn).tell = false;
+            self.handle(Event::Flushed { conn });
+        }
+    }
+
+    fn some_chat(&mut self) {
+        if let Some(conn) = self.some_wire(|wire| !wire.dead && !wire.ended) {
+            let random = self.random.clone();
+            let phone = self.wire(conn).phone;
+            let habits = self.phones[phone].habits;
+            self.wire(conn).chat(habits, &random);
+        }
+    }
+
+    /// A connection breaks; the server may hear of it much later.
+    fn some_cut(&mut self) {
+        if let Some(conn) = self.some_wire(|wire| !wire.dead) {
+            if self.random.one_in(2) {
+                self.wire(conn).dead = true;
+            } else {
+                self.disconnect(conn);
+            }
+        }
+    }
+
+    fn some_end(&mut self) {
+        if let Some(conn) = self.gone.pop() {
+            self.handle(Event::Disconnected { conn });
+        } else if let Some(conn) = self.some_wire(|wire| wire.dead || wire.closed) {
+            self.disconnect(conn);
+        }
+    }
+
+    fn disk_moves(&mut self) {
+        match self.random.below(12) {
+            0 => self.disk.hold(),
+            1..5 => self.disk.release_one(),
+            5..9 => self.disk.release(),
+            9 => {
+                let random = self.random.clone();
+                let count = 1 + random.below(3);
+                self.note(format!("disk refuses {count} batches"));
+                self.disk.refuse(count, &random);
+            }
+            10 => self.disk.fail_reads(true),
+            _ => self.disk.fail_reads(false),
+        }
+    }
+
+    fn time_passes(&mut self) {
+        let most = *self.random.pick(&[100, 5_000, 40_000, 200_000]);
+        let time = Duration::from_millis(self.random.next() % most);
+        self.note(format!("{time:?} pass"));
+        self.advance(time);
+    }
+
+    /// The wall clock is set, to anything from 1970 to 2100.
+    fn jump(&mut self) {
+        let millis = self.random.next() % 4_102_444_800_000;
+        self.note(format!("the clock jumps to {millis}"));
+        self.now.wall.millis = millis;
+        self.now.wall.trusted = millis > 1_767_225_600_000;
+    }
+
+    fn administrate(&mut self) {
+        let name = self.some_user();
+        let password = format!("secret {}", self.random.below(1000));
+        let request = match self.random.below(6) {
+            0..2 => Request::AddUser { name, password },
+            2..5 => Request::SetPassword { name, password },
+            _ => Request::RemoveUser { name },
+        };
+        self.ask(request);
+    }
+
+    /// The process ends, with or without a warning, and starts again.
+    fn restart(&mut self) {
+        self.disk.fail_reads(false);
+        match self.random.below(3) {
+            0 => {
+                self.note("the power is cut");
+            }
+            1 => {
+                self.note("the process is killed");
+                for _ in 0..self.random.below(4) {
+                    self.disk.release_one();
+                }
+            }
+            _ => {
+                self.note("the server stops");
+                self.handle(Event::Shutdown);
+                assert!(
+                    self.wires.iter().all(|wire| wire.closed),
+                    "not told of the end"
+                );
+                self.disk.release();
+            }
+        }
+        self.stop();
+        self.start();
+    }
+
+    /// Everything that can happen does, for a while.
+    fn all_goes_well(&mut self) {
+        self.note("all goes well");
+        self.disk.fail_reads(false);
+        self.disk.release();
+        for _ in 0..RESTLESS {
+            if !self.settle_one() {
+                return;
+            }
+        }
+        panic!("the server never comes to rest");
+    }
+
+    fn settle_one(&mut self) -> bool {
+        if !self.disk.outcomes.is_empty() {
+            self.outcome();
+        } else if let Some(conn) = self.gone.pop() {
+            self.handle(Event::Disconnected { conn });
+        } else if let Some(conn) = self.some_wire(|wire| wire.dead || wire.ended && wire.closed) {
+            self.disconnect(conn);
+        } else if let Some(conn) = self.some_wire(|wire| !wire.inbox.is_empty()) {
+            self.read(conn);
+        } else if let Some(conn) = self.some_wire(|wire| wire.tell && !wire.closed) {
+            self.wire(conn).tell = false;
+            self.handle(Event::Flushed { conn });
+        } else if let Some(conn) = self.some_wire(|wire| !wire.outgoing.is_empty() && !wire.closed)
+        {
+            let count = self.wire(conn).outgoing.len();
+            self.give(conn, count);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// The disk works, every phone comes back and acknowledges: each delivery is settled.
+    fn finish(&mut self) {
+        self.note("the end begins");
+        for phone in &mut self.phones {
+            phone.habits = Habits {
+                pipelines: phone.habits.pipelines,
+                results: phone.habits.results,
+                confirms: phone.habits.confirms,
+                ..Habits::default()
+            };
+        }
+        // The last one succeeds, and with it the trouble ends.
+        for _ in 0..=self.disk.refusals {
+            let number = self.model.pushes.len();
+            self.ask(Request::Notify(Draft {
+                target: Target::Everyone,
+                title: String::new(),
+                message: format!("last {number}"),
+                uri: String::new(),
+                extras: Box::default(),
+            }));
+            self.all_goes_well();
+        }
+        let before: Vec<ConnId> = self.wires.iter().map(|wire| wire.conn).collect();
+        for conn in before {
+            self.disconnect(conn);
+        }
+        self.all_goes_well();
+        for phone in 0..self.phones.len() {
+            self.call(phone);
+            self.all_goes_well();
+        }
+        // In steps that leave a pinged phone time to answer.
+        for _ in 0..30 {
+            self.advance(Duration::from_secs(20));
+            self.all_goes_well();
+        }
+        self.audit();
+        self.check_the_end();
+    }
+
+    fn check_the_end(&mut self) {
+        assert!(
+            self.model.asks.is_empty(),
+            "not answered: {:?}",
+            self.model.asks
+        );
+        let mut online = BTreeSet::new();
+        for wire in &self.wires {
+            assert!(wire.asked.is_empty(), "not answered: {:?}", wire.asked);
+            let (user, _, resource) = wire.device.clone().expect("every phone is logged in");
+            online.insert(format!("{user}/{resource}"));
+        }
+        assert_eq!(online.len(), self.phones.len());
+        for (id, label) in by_state(&self.views(), DeliveryState::is_waiting) {
+            assert!(!online.contains(&label), "{label} is there and {id} waits");
+        }
+        let unsettled = &self.disk.unsettled;
+        assert!(unsettled.is_empty(), "never written again: {unsettled:?}");
+        let unlearned = &self.disk.unlearned;
+        assert!(unlearned.is_empty(), "never written again: {unlearned:?}");
+        let now = self.now;
+        let status = self.gateway.as_ref().unwrap().status(now);
+        assert_eq!(status.sessions, self.phones.len());
+        assert_eq!(status.trouble, None);
+    }
+}

@@ -1,0 +1,648 @@
+//! The gateway with its disk, its clocks and its wires. Whatever passes between them is held against the
+//! model.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use lanpush::config::{Config, Registration};
+use lanpush::limits;
+use lanpush::push::notification::{DeliveryState, NotificationId};
+use lanpush::push::views::{NotificationView, Status};
+use lanpush::push::{Action, Answer, AskId, ConnId, Done, Draft, Event, Gateway, Refusal, Request};
+use lanpush::time::{Instant, Now, Wall};
+
+use super::disk::Disk;
+use super::model::{Fate, Model, Push};
+use super::phone::{Asked, Meaning, Phone, Wire};
+use super::random::Random;
+use super::xml::{Item, Node};
+
+/// 2026-01-01T00:00:00Z, when every simulation begins.
+const BEGIN: u64 = 1_767_225_600_000;
+/// Steps that are shown when something is wrong.
+const SHOWN: usize = 2000;
+
+pub(crate) struct World {
+    pub(crate) random: Random,
+    pub(crate) config: Config,
+    pub(crate) gateway: Option<Gateway>,
+    pub(crate) disk: Disk,
+    pub(crate) model: Model,
+    pub(crate) phones: Vec<Phone>,
+    pub(crate) wires: Vec<Wire>,
+    /// Connections that are gone, of which the server has not heard.
+    pub(crate) gone: Vec<ConnId>,
+    pub(crate) now: Now,
+    pub(crate) trace: VecDeque<String>,
+    asked: u64,
+    before: Status,
+    /// Which users' deliveries are dropped.
+    dropped: BTreeSet<(NotificationId, String)>,
+    /// What waited for each device after the last start: what the bound had put out may be back.
+    restored: BTreeMap<String, usize>,
+    restored_history: usize,
+    /// Users that were removed during this event.
+    removals: usize,
+    /// What was accepted during this event.
+    accepted: Option<NotificationId>,
+    /// Whether something was forgotten for its age.
+    aged: bool,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let random = Random::new(seed);
+        let mut config = Config::default();
+        config.server.domain = "push.lan".to_owned();
+        config.xmpp.registration = Registration::Open;
+        config.xmpp.plaintext_login = true;
+        config.xmpp.settle = random.next() % 3;
+        config.push.queue = 2 + random.below(20);
+        config.push.history = 3 + random.below(60);
+        config.push.history_days = *random.pick(&[30, 36_500]);
+        let wall = Wall {
+            millis: BEGIN,
+            trusted: true,
+        };
+        let mut world = Self {
+            random,
+            config,
+            gateway: None,
+            disk: Disk::new(),
+            model: Model::default(),
+            phones: Vec::new(),
+            wires: Vec::new(),
+            gone: Vec::new(),
+            now: Now {
+                mono: Instant(1_000),
+                wall,
+            },
+            trace: VecDeque::new(),
+            asked: 0,
+            before: Status::default(),
+            dropped: BTreeSet::new(),
+            restored: BTreeMap::new(),
+            restored_history: 0,
+            removals: 0,
+            accepted: None,
+            aged: false,
+        };
+        world.start();
+        world
+    }
+
+    pub(crate) fn note(&mut self, what: impl Into<String>) {
+        if self.trace.len() == SHOWN {
+            self.trace.pop_front();
+        }
+        self.trace.push_back(what.into());
+    }
+
+    fn gateway(&mut self) -> &mut Gateway {
+        self.gateway.as_mut().expect("the server runs")
+    }
+
+    pub(crate) fn start(&mut self) {
+        let config = Rc::new(self.config.clone());
+        let gateway = Gateway::new(config, self.disk.port(), self.random.entropy(), self.now);
+        self.gateway = Some(gateway.expect("the disk can be read"));
+        self.disk.look();
+        let now = self.now;
+        self.before = self.gateway().status(now);
+        // What is for a device that was forgotten is recorded as dropped at start.
+        let views = self.views();
+        self.dropped = dropped(&views);
+        self.restored = waiting(&views);
+        self.restored_history = views.len();
+    }
+
+    /// The process is gone. Its wires break, of which no phone is told.
+    pub(crate) fn stop(&mut self) {
+        self.gateway = None;
+        self.disk.cut_power();
+        self.wires.clear();
+        self.gone.clear();
+        self.model.restart(&self.disk);
+        self.disk.check_rows();
+        self.disk.unsettled.clear();
+    }
+
+    pub(crate) fn handle(&mut self, event: Event<'_>) {
+        let now = self.now;
+        (self.removals, self.accepted, self.aged) = (0, None, false);
+        self.gateway().handle(event, now);
+        let mut bytes = Vec::new();
+        while let Some(action) = self.gateway().poll_action(&mut bytes, now) {
+            self.perform(action, &bytes);
+            bytes.clear();
+        }
+        self.disk.look();
+        self.check_bounds();
+    }
+
+    fn perform(&mut self, action: Action, bytes: &[u8]) {
+        if let Action::Send { conn, .. } | Action::Close { conn } | Action::Resume { conn } = action
+            && self.gone.contains(&conn)
+        {
+            // The edge has not told the server yet.
+            return;
+        }
+        match action {
+            Action::Send { conn, tell } => {
+                assert!(!bytes.is_empty(), "nothing to send");
+                let wire = self.wire(conn);
+                assert!(!wire.closed, "bytes behind the end of {conn:?}");
+                wire.tell |= tell;
+                let items = wire.arrive(bytes);
+                // The edge drops a phone that reads too slowly.
+                wire.dead |= wire.unread > limits::OUT_BYTES;
+                for item in items {
+                    self.arrived(conn, &item);
+                }
+            }
+            Action::Close { conn } => {
+                self.note(format!("server closes {conn:?}"));
+                let wire = self.wire(conn);
+                assert!(wire.ended, "closed without an end of the stream");
+                assert!(!wire.closed, "closed twice");
+                assert!(!wire.is_inside_a_stanza(), "closed within a stanza");
+                wire.closed = true;
+            }
+            Action::Resume { conn } => {
+                self.wire(conn);
+            }
+            Action::Answer { ask, answer } => self.answered(ask, answer),
+            // A guess at the time, for the edge's clock only.
+            Action::Hint { .. } => {}
+        }
+    }
+
+    pub(crate) fn wire(&mut self, conn: ConnId) -> &mut Wire {
+        let wire = self.wires.iter_mut().find(|wire| wire.conn == conn);
+        wire.unwrap_or_else(|| panic!("the server uses {conn:?}, which is gone"))
+    }
+
+    fn arrived(&mut self, conn: ConnId, item: &Item) {
+        match item {
+            Item::Header(_) | Item::Closed => {}
+            Item::End => self.wire(conn).ended = true,
+            Item::Stanza(node) => match (node.name.as_str(), node.attribute("type")) {
+                ("iq", Some("set")) => self.pushed(conn, node),
+                ("iq", Some("get")) => {
+                    node.attribute("id")
+                        .unwrap()
+                        .clone_into(&mut self.wire(conn).newest_ping);
+                }
+                ("iq", Some("result")) => self.granted(conn, node),
+                ("iq", Some("error")) => self.denied(conn, node),
+                ("error", _) => self.ended(conn, node),
+                ("features", _) => {}
+                // The presence of a pipelining phone whose login was refused.
+                ("presence", Some("error")) => assert_eq!(self.wire(conn).device, None),
+                _ => panic!("unexpected: {node}"),
+            },
+        }
+    }
+
+    fn pushed(&mut self, conn: ConnId, node: &Node) {
+        let body = *node.nodes().first().unwrap();
+        let field = |name: &str| {
+            let found = body.nodes().into_iter().find(|node| node.name == name);
+            found.unwrap().text()
+        };
+        let id: NotificationId = node.attribute("id").unwrap().parse().unwrap();
+        assert_eq!(field("id"), id.to_string());
+        self.model
+            .identify(id, &field("title"), &field("message"), &field("uri"));
+        let wire = self.wire(conn);
+        assert!(
+            wire.newest.is_none_or(|newest| newest < id),
+            "{id} comes behind {:?} on {conn:?}",
+            wire.newest
+        );
+        wire.newest = Some(id);
+        let key = wire.device.clone().expect("a push before login");
+        self.note(format!("server pushes {id} to {key:?}"));
+        self.model.sent(&key, id, &self.disk);
+    }
+
+    fn granted(&mut self, conn: ConnId, node: &Node) {
+        let wire = self.wire(conn);
+        let id = node.attribute("id").unwrap();
+        let asked = wire.asked.get(id).cloned();
+        let name = wire.phone;
+        let name = self.phones[name].user.clone();
+        match asked.unwrap_or_else(|| panic!("an answer to {id:?}, which was not asked")) {
+            Asked::Register { password } => {
+                let removing = self.model.user(&name).removing > 0;
+                if !removing {
+                    let stored = self.disk.account(&name);
+                    let stored = stored.expect("a registration is answered and not durable");
+                    let user = self.model.user(&name);
+                    assert!(stored.password == password || user.changing > 0);
+                    if !user.exists {
+                        user.password = password;
+                    }
+                    user.exists = true;
+                }
+            }
+            Asked::Login { resource, .. } => {
+                let key = self.model.key(&name, &resource);
+                self.note(format!("{key:?} is logged in on {conn:?}"));
+                self.wire(conn).device = Some(key);
+            }
+            Asked::Labels | Asked::Ping | Asked::Confirmation => {}
+        }
+    }
+
+    fn denied(&mut self, conn: ConnId, node: &Node) {
+        let wire = self.wire(conn);
+        let asked = wire.asked.get(node.attribute("id").unwrap()).cloned();
+        let name = wire.phone;
+        let name = self.phones[name].user.clone();
+        let faulty = self.disk.refusals > 0 || self.disk.reads_fail || self.disk.refused;
+        let user = self.model.user(&name);
+        let excused = match asked.expect("a refusal of what was not asked") {
+            Asked::Register { password } => faulty || user.is_unsure() || password != user.password,
+            Asked::Login { version, .. } => faulty || user.is_unsure() || version != user.version,
+            Asked::Labels => true,
+            Asked::Ping | Asked::Confirmation => false,
+        };
+        assert!(excused, "{name} is refused: {node}");
+    }
+
+    /// A stream may only end with an error for a reason that exists.
+    fn ended(&mut self, conn: ConnId, node: &Node) {
+        let reason = node.nodes().first().unwrap().name.clone();
+        self.note(format!("stream {conn:?} ends with {reason}"));
+        let key = self.wire(conn).device.clone();
+        match (reason.as_str(), key) {
+            ("conflict", Some(key)) => {
+                // The newer login of the same device may still be on its way to us.
+                let user = key.0;
+                let others = self.wires.iter();
+                let others = others.filter(|wire| self.phones[wire.phone].user == user);
+                assert!(others.count() > 1, "a conflict with nobody");
+            }
+            ("not-authorized", Some(_)) => self.removals += 1,
+            ("connection-timeout" | "system-shutdown", _) => {}
+            (other, _) => panic!("a stream ends with {other}"),
+        }
+    }
+
+    /// Asks something, and notes that it was.
+    pub(crate) fn ask(&mut self, request: Request) {
+        self.note(format!("asks {request:?}"));
+        self.asked += 1;
+        let ask = AskId(self.asked);
+        match &request {
+            Request::Notify(draft) => {
+                let fate = Fate::Pending;
+                let push = Push {
+                    draft: draft.clone(),
+                    fate,
+                };
+                let twin = self.model.pushes.insert(draft.message.clone(), push);
+                assert!(twin.is_none(), "two pushes have one message");
+            }
+            Request::SetPassword { name, .. } => self.model.user(name).changing += 1,
+            Request::RemoveUser { name } => self.model.user(name).removing += 1,
+            Request::AddUser { .. } => {}
+            other => unreachable!("{other:?} is not asked"),
+        }
+        self.model.asks.insert(ask, request.clone());
+        self.handle(Event::Ask { ask, request });
+    }
+
+    fn answered(&mut self, ask: AskId, answer: Answer) {
+        self.note(format!("answer: {answer:?}"));
+        let request = self.model.asks.remove(&ask);
+        let request = request.expect("answers come once, and to what was asked");
+        if let Err(refusal) = &answer {
+            self.check_refusal(&request, refusal);
+        }
+        match request {
+            Request::Notify(draft) => self.notified(&draft, answer),
+            Request::AddUser { name, password } => {
+                if answer.is_ok() {
+                    let stored = self.disk.account(&name);
+                    assert_eq!(
+                        stored.map(|account| account.password),
+                        Some(password.clone())
+                    );
+                    let user = self.model.user(&name);
+                    user.exists = true;
+                    user.password = password;
+                    user.version += 1;
+                }
+            }
+            Request::SetPassword { name, password } => {
+                let user = self.model.user(&name);
+                user.changing -= 1;
+                if answer.is_ok() {
+                    user.password = password;
+                    user.version += 1;
+                }
+            }
+            Request::RemoveUser { name } => {
+                let user = self.model.user(&name);
+                user.removing -= 1;
+                if answer.is_ok() {
+                    user.exists = false;
+                    user.epoch += 1;
+                    self.removals += 1;
+                    assert_eq!(self.disk.account(&name), None);
+                }
+            }
+            other => unreachable!("{other:?} was not asked"),
+        }
+    }
+
+    fn check_refusal(&mut self, request: &Request, refusal: &Refusal) {
+        let excused = match refusal {
+            Refusal::Full | Refusal::Failed => self.disk.refused || self.disk.reads_fail,
+            Refusal::Busy => !matches!(request, Request::Notify(_)),
+            Refusal::Unknown(_) | Refusal::Taken => match request {
+                Request::Notify(Draft { target, .. }) => match target {
+                    lanpush::push::notification::Target::User(name) => {
+                        self.model.user(name).is_unsure()
+                    }
+                    lanpush::push::notification::Target::Everyone => false,
+                    _ => true,
+                },
+                Request::AddUser { .. } => true,
+                Request::SetPassword { name, .. } | Request::RemoveUser { name } => {
+                    self.model.user(name).is_unsure()
+                }
+                other => unreachable!("{other:?} was not asked"),
+            },
+            Refusal::NoNotification | Refusal::TooLong { .. } | Refusal::Invalid { .. } => false,
+        };
+        assert!(excused, "{request:?} is refused: {refusal:?}");
+    }
+
+    fn notified(&mut self, draft: &Draft, answer: Answer) {
+        let fate = match answer {
+            Ok(Done::Accepted { id, queued, sent }) => {
+                assert!(sent <= queued);
+                let stored = self
+                    .disk
+                    .notification(id)
+                    .expect("accepted, so it is durable");
+                self.model
+                    .identify(id, &stored.title, &stored.message, &stored.uri);
+                self.accepted = Some(id);
+                Fate::Accepted(id)
+            }
+            Ok(done) => panic!("a push is {done:?}"),
+            Err(_) => {
+                let seen = self.model.ids.values().any(|other| *other == draft.message);
+                assert!(!seen, "{draft:?} was sent and is refused");
+                Fate::Refused
+            }
+        };
+        self.model.pushes.get_mut(&draft.message).unwrap().fate = fate;
+    }
+
+    /// All notifications with all deliveries, whether the gateway can read or not.
+    pub(crate) fn views(&mut self) -> Vec<NotificationView> {
+        let fail = self.disk.reads_fail;
+        self.disk.fail_reads(false);
+        let views = self
+            .gateway()
+            .notifications(0, usize::MAX, usize::MAX)
+            .unwrap();
+        self.disk.fail_reads(fail);
+        views
+    }
+
+    pub(crate) fn pending(&self) -> usize {
+        let asks = self.model.asks.values();
+        asks.filter(|request| matches!(request, Request::Notify(_)))
+            .count()
+    }
+
+    /// Nothing is forgotten or dropped but where a bound was reached.
+    fn check_bounds(&mut self) {
+        let now = self.now;
+        let status = self.gateway().status(now);
+        let history = self.config.push.history;
+        let aged = self.aged();
+        if self.accepted.is_some() || !aged.is_empty() {
+            self.model.kept.extend(self.accepted);
+            let views = self.views();
+            let found: BTreeSet<_> = views.iter().map(|view| view.notification.id).collect();
+            let lost: Vec<_> = self.model.kept.difference(&found).copied().collect();
+            let lost = {
+                self.model.forgotten.extend(&lost);
+                lost.iter().filter(|id| !aged.contains(id)).count()
+            };
+            let over = self.before.notifications.saturating_sub(history);
+            assert!(lost <= over, "{lost} are forgotten, {over} would have done");
+            let old = found.intersection(&aged).next();
+            assert_eq!(old, None, "older than the history may be");
+            // The one that is answered is kept, even if nobody waits for it.
+            let bound = history.max(self.restored_history);
+            assert!(status.notifications <= bound + self.pending() + 1);
+            self.model.kept = found;
+            self.aged = !aged.is_empty();
+        }
+        if status.dropped > self.before.dropped {
+            self.check_drops(status.dropped - self.before.dropped);
+        }
+        assert_eq!(status.connections, self.wires.len() + self.gone.len());
+        self.before = status;
+    }
+
+    /// What is older than the history may be, by a clock that is trusted.
+    fn aged(&self) -> BTreeSet<NotificationId> {
+        let wall = self.now.wall;
+        let age = u64::from(self.config.push.history_days) * 86_400;
+        let is_old = |id: &&NotificationId| {
+            let begun = self.disk.begun(**id);
+            begun.is_some_and(|begun| begun + age <= wall.seconds())
+        };
+        let kept = self.model.kept.iter().filter(|_| wall.trusted);
+        kept.filter(is_old).copied().collect()
+    }
+
+    fn check_drops(&mut self, count: u64) {
+        let views = self.views();
+        let after = dropped(&views);
+        let waiting = waiting(&views);
+        let bound = self.config.push.queue;
+        for (id, user) in after.difference(&self.dropped) {
+            let own = waiting.iter().filter(|(label, _)| owner(label) == *user);
+            let queue = own.map(|(_, queue)| *queue).max().unwrap_or(0) + self.pending();
+            let excused = self.removals > 0 || self.aged || user == "(forgotten)" || queue >= bound;
+            assert!(
+                excused,
+                "{id} is dropped for {user}, whose queue has {queue} of {bound}"
+            );
+        }
+        let over = self.before.notifications > self.config.push.history;
+        let wanders = self.phones.iter().any(|phone| phone.habits.wanders);
+        let full = waiting
+            .values()
+            .any(|queue| queue + self.pending() >= bound);
+        assert!(
+            self.removals > 0
+                || self.aged
+                || wanders
+                || (self.accepted.is_some() && (over || full)),
+            "{count} deliveries are dropped for no reason"
+        );
+        self.dropped = after;
+    }
+
+    /// The views agree with the model and with each other.
+    pub(crate) fn audit(&mut self) {
+        let views = self.views();
+        for view in &views {
+            self.model.check_view(view, &self.disk);
+        }
+        let found: BTreeSet<_> = views.iter().map(|view| view.notification.id).collect();
+        assert_eq!(found, self.model.kept, "what is kept");
+        let now = self.now;
+        let status = self.gateway().status(now);
+        let fail = self.disk.reads_fail;
+        self.disk.fail_reads(false);
+        let users = self.gateway().users(None, 0, usize::MAX).unwrap();
+        self.disk.fail_reads(fail);
+        let names: BTreeSet<_> = users.iter().map(|user| user.name.as_str()).collect();
+        for (name, user) in &self.model.users {
+            let there = names.contains(name.as_str());
+            assert!(there || !user.exists || user.removing > 0, "{name} is gone");
+        }
+        if self.pending() == 0 {
+            let waits: usize = waiting(&views).values().sum();
+            assert_eq!(status.waiting, waits, "status and deliveries differ");
+            for user in &users {
+                let own = waiting(&views).into_iter();
+                let own = own.filter(|(label, _)| owner(label) == user.name);
+                let waits: usize = own.map(|(_, queue)| queue).sum();
+                assert_eq!(
+                    user.waiting, waits,
+                    "queues of {} and its deliveries",
+                    user.name
+                );
+            }
+            for (label, queue) in waiting(&views) {
+                // A device without a resource gets one at its first login.
+                let names = [label.as_str(), owner(&label)];
+                let restored = names.iter().filter_map(|name| self.restored.get(*name));
+                let restored = restored.max().copied().unwrap_or(0);
+                let bound = self.config.push.queue.max(restored);
+                assert!(queue <= bound, "{queue} wait for {label}, not {bound}");
+            }
+        }
+    }
+
+    /// Bytes have been given to the server: what they mean holds, unless they may still wait there.
+    pub(crate) fn receive(&mut self, conn: ConnId, count: usize) {
+        let wire = self.wire(conn);
+        let bytes: Vec<u8> = wire.outgoing.drain(..count).collect();
+        wire.given += count;
+        let given = wire.given;
+        let awaited = wire.newest_ping.clone();
+        let mut meant = Vec::new();
+        while let Some((_, meaning)) = wire.meanings.pop_front_if(|(end, _)| *end <= given) {
+            meant.push(meaning);
+        }
+        self.handle(Event::Received {
+            conn,
+            bytes: &bytes,
+        });
+        if self.gateway().is_waiting(conn) || self.wire(conn).closed {
+            return;
+        }
+        let key = self.wire(conn).device.clone();
+        for meaning in meant {
+            let key = key.as_ref().expect("only devices acknowledge");
+            match meaning {
+                Meaning::Confirmed(id) => self.model.acknowledge(key, id),
+                Meaning::Pong { ping, read } if ping == awaited => {
+                    for id in read {
+                        self.model.acknowledge(key, id);
+                    }
+                }
+                Meaning::Pong { .. } => {}
+            }
+        }
+    }
+
+    /// A phone connects.
+    pub(crate) fn connect(&mut self, phone: usize) -> ConnId {
+        let taken = |conn: &ConnId| {
+            self.gone.contains(conn) || self.wires.iter().any(|wire| wire.conn == *conn)
+        };
+        let conn = (0..).map(ConnId).find(|conn| !taken(conn)).unwrap();
+        self.note(format!("phone {phone} connects as {conn:?}"));
+        self.wires.push(Wire::new(conn, phone));
+        let peer = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 20));
+        self.handle(Event::Connected { conn, peer });
+        conn
+    }
+
+    /// A connection is gone for both ends.
+    pub(crate) fn disconnect(&mut self, conn: ConnId) {
+        self.note(format!("{conn:?} is gone"));
+        self.wires.retain(|wire| wire.conn != conn);
+        self.gone.push(conn);
+    }
+
+    /// Lets time pass, with a tick at each deadline on the way.
+    pub(crate) fn advance(&mut self, time: Duration) {
+        let end = self.now.mono.after(time);
+        let mut ticks = 0;
+        while let Some(next) = self.gateway().next_deadline()
+            && next <= end
+        {
+            self.pass(next.since(self.now.mono));
+            self.handle(Event::Tick);
+            ticks += 1;
+            assert!(ticks < 10_000, "the deadline does not move on");
+        }
+        self.pass(end.since(self.now.mono));
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now.mono = self.now.mono.after(time);
+        self.now.wall.millis += u64::try_from(time.as_millis()).unwrap();
+    }
+}
+
+fn dropped(views: &[NotificationView]) -> BTreeSet<(NotificationId, String)> {
+    by_state(views, |state| state == DeliveryState::Dropped)
+        .map(|(id, label)| (id, owner(&label).to_owned()))
+        .collect()
+}
+
+/// The user whose device a label names. A device without a resource gets one at its first login.
+fn owner(label: &str) -> &str {
+    label.split('/').next().unwrap_or(label)
+}
+
+/// How many pushes wait for each device.
+pub(crate) fn waiting(views: &[NotificationView]) -> BTreeMap<String, usize> {
+    let mut waiting = BTreeMap::new();
+    for (_, label) in by_state(views, DeliveryState::is_waiting) {
+        *waiting.entry(label).or_default() += 1;
+    }
+    waiting
+}
+
+pub(crate) fn by_state(
+    views: &[NotificationView],
+    wanted: impl Fn(DeliveryState) -> bool + Copy,
+) -> impl Iterator<Item = (NotificationId, String)> {
+    views.iter().flat_map(move |view| {
+        let id = view.notification.id;
+        let deliveries = view.deliveries.iter();
+        deliveries
+            .filter(move |delivery| wanted(delivery.state))
+            .map(move |delivery| (id, delivery.device.clone()))
+    })
+}
