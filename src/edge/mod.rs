@@ -44,6 +44,7 @@ mod storage_thread;
 mod summary;
 mod table;
 mod timer;
+mod watchdog;
 pub mod wear;
 mod web;
 
