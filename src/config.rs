@@ -104,6 +104,8 @@ pub struct Push {
 pub struct Storage {
     /// Bytes of database pages kept in memory.
     pub cache: u64,
+    /// Hours between two automatic exports; 0 for none.
+    pub export_hours: u32,
     /// What an answer waits for.
     pub durability: Durability,
     /// Seconds within which a relaxed store is on disk.
@@ -263,6 +265,7 @@ impl Default for Storage {
     fn default() -> Self {
         Self {
             cache: 1_000_000,
+            export_hours: 6,
             durability: Durability::Strict,
             delay: limits::STORE_DELAY.as_secs(),
             write_budget: 0,
@@ -358,7 +361,7 @@ mod tests {
             server.data = "/elsewhere"
             xmpp.listen = "[::]:1"
             http.listen = "[::]:2"
-            storage = { cache = 300000, durability = "relaxed", delay = 9, write_budget = "20M" }
+            storage = { cache = 300000, export_hours = 1, durability = "relaxed", delay = 9, write_budget = "20M" }
             limits.connections = 9
         "#;
         let next = Config::parse(fixed).unwrap();
@@ -369,6 +372,7 @@ mod tests {
                 "xmpp.listen",
                 "http.listen",
                 "storage.cache",
+                "storage.export_hours",
                 "storage.durability",
                 "storage.delay",
                 "storage.write_budget",

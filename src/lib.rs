@@ -15,7 +15,8 @@
 //!
 //! # One thread owns all state
 //! The main thread runs everything above on one smol `LocalExecutor`. Helper threads touch no state: smol's
-//! reactor, sled's own, and one storage thread that writes batches and syncs them.
+//! reactor, sled's own, one storage thread that writes batches and syncs them, and one that writes automatic
+//! exports.
 //!
 //! # How a stanza flows
 //! ```text

@@ -82,7 +82,8 @@ pub const CLOCK_ASK: Duration = Duration::from_secs(3600);
 /// XMPP connections at once (default of `limits.connections`), about 1.5 KB each; over it a newcomer gets
 /// stream error `resource-constraint`. Lowered at start to what the file descriptor limit allows.
 pub const CONNECTIONS: usize = 4096;
-/// File descriptors kept free of connections: listeners, store, log, one spare to say no with.
+/// File descriptors kept free of phones and HTTP: listeners, store, log, the command line
+/// ([`ADMIN_CONNECTIONS`]), one spare to say no with.
 pub const SPARE_DESCRIPTORS: usize = 32;
 /// The shared buffer every connection reads through; one for the whole process.
 pub const READ_BUFFER: usize = 16 * 1024;
@@ -103,7 +104,7 @@ pub const SCRATCH: usize = 16 * 1024;
 /// Newcomers over the limit that are being told so at once, each for up to [`LINGER`]; more are reset.
 pub const REFUSALS: usize = 8;
 /// Command-line clients served at once; more are let go without an answer.
-pub const ADMIN_CONNECTIONS: usize = 32;
+pub const ADMIN_CONNECTIONS: usize = 16;
 /// Shortest time between two log lines of a kind that peers can provoke.
 pub const LOG_PAUSE: Duration = Duration::from_secs(60);
 /// Pushes handed to one phone before its socket must have taken them.
@@ -183,9 +184,9 @@ pub const HTTP_WRITE_WAIT: Duration = Duration::from_secs(20);
 pub const HTTP_ASK_WAIT: Duration = Duration::from_secs(60);
 /// Longest an HTTP request may wait for a notification to get somewhere; over it: 400.
 pub const HTTP_WAIT: Duration = Duration::from_secs(60);
-/// HTTP requests that wait for a notification at once, which leaves places for others among
-/// [`HTTP_CONNECTIONS`] and [`ADMIN_CONNECTIONS`]; over it: 503.
-pub const HTTP_WAITS: usize = 24;
+/// HTTP requests that wait for a notification at once, and at most half of what open files leave of
+/// [`HTTP_CONNECTIONS`]: others, those of the [`ADMIN_CONNECTIONS`] too, find a place. Over it: 503.
+pub const HTTP_WAITS: usize = 12;
 /// Bytes thrown away behind an answer, so that a client that still sends reads the answer and not a reset;
 /// over it the connection is closed all the same.
 pub const HTTP_DRAIN: usize = 256 * 1024;
@@ -249,6 +250,8 @@ pub const STORE_OPEN: Duration = Duration::from_secs(30);
 pub const STORE_WORK: Duration = Duration::from_secs(90);
 /// How often a storage thread that seems stuck is woken up meanwhile.
 pub const STORE_NUDGE: Duration = Duration::from_secs(5);
+/// Longest another program may hold the database's files at start; after it the start fails.
+pub const STORE_LOCK: Duration = Duration::from_secs(5);
 /// Changes written in one commit, about 150 bytes of memory each; with more the next commit begins. Reads
 /// wait while a commit is applied, about 15 µs a change. A batch that alone has more is not divided.
 pub const COMMIT_CHANGES: usize = 4096;
@@ -276,3 +279,33 @@ pub const COMPACT_RATIO: u64 = 4;
 pub const COMPACT_ROWS: usize = 512;
 /// Damaged records named in the log, one line each; more are only counted.
 pub const DAMAGE_LINES: u64 = 10;
+
+// ---- export, import, repair ------------------------------------------------------------------
+
+/// Columns of one row of a foreign database; over it the row is left out.
+pub const SQL_COLUMNS: usize = 64;
+/// Bytes of a foreign database's text, read into memory as a whole; over it the import fails.
+pub const SQL_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes of one line of an export: a notification with every character escaped fits; a longer one is left
+/// out of an import.
+pub const EXPORT_LINE: usize = 256 * 1024;
+/// Changes an import writes in one commit, about 150 bytes of memory each.
+pub const IMPORT_CHANGES: usize = 1000;
+/// Lines of an import that are named because something is wrong with them; more are only counted.
+pub const IMPORT_COMPLAINTS: usize = 20;
+/// Bytes of waiting notifications in the automatic export, newest first; accounts and devices are always in
+/// it.
+pub const BACKUP_QUEUE: usize = 1024 * 1024;
+/// From a start to its first automatic export, so that a server that restarts often makes some.
+pub const BACKUP_FIRST: Duration = Duration::from_secs(600);
+/// Damaged databases kept aside; of more the oldest is removed.
+pub const BAD_DATABASES: usize = 2;
+/// Repairs remembered in `repairs.txt`, about 300 bytes each; of more the oldest is forgotten.
+pub const REPAIRS: usize = 20;
+/// Bytes of database pages kept in memory while the database is tried before a start.
+pub const TRIAL_CACHE: u64 = 100_000;
+/// Bytes of a piece of an export that the running server gives at once; a row more may fit in. Written as
+/// JSON it stays below [`ADMIN_ANSWER`].
+pub const EXPORT_PAGE: usize = 128 * 1024;
+/// Bytes of accounts that the command line sends to the running server at once; below [`HTTP_BODY`].
+pub const IMPORT_PAGE: usize = 32 * 1024;

@@ -88,6 +88,7 @@ const PURE_PACKAGES: &[&str] = &[
     "minidom",
     "rxml",
     "serde",
+    "serde_json",
     "sha1",
     "subtle",
     "toml",

@@ -29,6 +29,8 @@ pub(super) enum Command {
     Topic(topic::Action),
     Send(Draft),
     Withdraw { id: String },
+    Export(PathBuf),
+    Import { file: PathBuf, replace: bool },
     Help,
     Version,
 }
@@ -39,6 +41,7 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Arguments, 
     let mut options = Options::default();
     let mut sending = Sending::default();
     let mut names = Vec::new();
+    let mut replace = false;
     let asks = |command| {
         Ok(Arguments {
             command,
@@ -50,6 +53,7 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Arguments, 
             Arg::Long("help") | Arg::Short('h') => return asks(Command::Help),
             Arg::Long("version") => return asks(Command::Version),
             Arg::Long("config") => options.config = Some(PathBuf::from(value(&mut parser)?)),
+            Arg::Long("replace") => replace = true,
             Arg::Long(name) if SEND_FLAGS.contains(&name) => {
                 let name = name.to_owned();
                 sending.take(&name, &mut parser)?;
@@ -64,7 +68,10 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Arguments, 
         }
     }
     let words: Vec<&str> = names.iter().map(String::as_str).collect();
-    let command = command(&words, sending)?;
+    if replace && words.first() != Some(&"import") {
+        return Err(bad("--replace belongs to lanpush import"));
+    }
+    let command = command(&words, sending, replace)?;
     Ok(Arguments { command, options })
 }
 
@@ -152,7 +159,7 @@ fn link(text: &str) -> Result<Link, Failure> {
     })
 }
 
-fn command(words: &[&str], sending: Sending) -> Result<Command, Failure> {
+fn command(words: &[&str], sending: Sending, replace: bool) -> Result<Command, Failure> {
     let flag = sending.flag.as_ref();
     if let Some(flag) = flag.filter(|_| words.first() != Some(&"send")) {
         return Err(bad(format!("{flag} belongs to lanpush send")));
@@ -162,6 +169,15 @@ fn command(words: &[&str], sending: Sending) -> Result<Command, Failure> {
         ["check"] => Ok(Command::Check),
         ["help", ..] => Ok(Command::Help),
         ["user", rest @ ..] => action(rest).map(Command::User),
+        ["export", file] if !file.is_empty() => Ok(Command::Export(PathBuf::from(file))),
+        ["import", file] if !file.is_empty() => Ok(Command::Import {
+            file: PathBuf::from(file),
+            replace,
+        }),
+        [verb @ ("export" | "import"), ..] => Err(bad(format!(
+            "lanpush {verb} wants one FILE, or - for standard {}",
+            if *verb == "export" { "output" } else { "input" }
+        ))),
         ["topic", rest @ ..] => topic_action(rest).map(Command::Topic),
         ["withdraw", id] if !id.is_empty() => Ok(Command::Withdraw {
             id: (*id).to_owned(),
@@ -269,6 +285,11 @@ mod tests {
         }
     }
 
+    fn import(file: &str, replace: bool) -> Command {
+        let file = file.into();
+        Command::Import { file, replace }
+    }
+
     fn waits(seconds: u32, until: &'static str) -> Command {
         Command::Send(Draft {
             wait: Some(Patience { seconds, until }),
@@ -306,6 +327,10 @@ mod tests {
             (&["-h"], Command::Help),
             (&["send", "--help"], Command::Help),
             (&["--version"], Command::Version),
+            (&["export", "a"], Command::Export("a".into())),
+            (&["export", "-"], Command::Export("-".into())),
+            (&["import", "a"], import("a", false)),
+            (&["import", "--replace", "-"], import("-", true)),
             (&["user", "list"], Command::User(Action::List)),
             (&["user", "add", "sam"], add("sam", None)),
             (&["user", "add", "sam", "pw"], add("sam", Some("pw"))),
@@ -426,6 +451,22 @@ mod tests {
             (
                 &["user", "list", "--uri", "u"],
                 "--uri belongs to lanpush send",
+            ),
+            (
+                &["export", "a", "--replace"],
+                "--replace belongs to lanpush import",
+            ),
+            (
+                &["export"],
+                "lanpush export wants one FILE, or - for standard output",
+            ),
+            (
+                &["import", ""],
+                "lanpush import wants one FILE, or - for standard input",
+            ),
+            (
+                &["import", "a", "b"],
+                "lanpush import wants one FILE, or - for standard input",
             ),
             (&["send"], "lanpush send wants TO and MESSAGE"),
             (&["send", "sam"], "lanpush send wants TO and MESSAGE"),

@@ -12,7 +12,7 @@ lanpush send TO MESSAGE [FLAGS]   TO: NAME, NAME/RESOURCE, alias:NAME,
   --priority 1..5 --sequence NAME --ttl SECONDS --at SECOND|'DATE TIME' (UTC)
   --wait[=SECONDS] --for sent|acknowledged|confirmed   code 1: did not get there
 lanpush withdraw ID        take back what no device has got yet
-lanpush help | --version
+lanpush export FILE | import FILE [--replace] | help | --version
 
 Flags, before or after the command. They beat the file, it beats the defaults:
   --config FILE   read FILE; config/lanpush.toml explains every key
@@ -22,7 +22,7 @@ Flags, before or after the command. They beat the file, it beats the defaults:
   --http ADDR     the page and the API ([::]:7070)
   --log LEVEL     error, warn, info or debug (info)
 
-All but serve and check ask the server that runs on the same data directory.
+user, topic, send and withdraw ask the server that runs on the same directory.
 Exit codes: 0 done, 1 failed, 2 bad usage or configuration.
 ";
 

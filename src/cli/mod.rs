@@ -1,4 +1,5 @@
-//! The commands. Those that change something ask the running server; only `serve` opens the data.
+//! The commands. Those that change something ask the running server; only `serve` opens the data, and
+//! `export` and `import` do while no server runs.
 
 mod admin;
 mod arguments;
@@ -7,15 +8,17 @@ mod password;
 mod send;
 mod settings;
 mod topic;
+mod transfer;
 mod user;
 mod wait;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 
+use lanpush::edge::trial::{self, Trial};
 use lanpush::edge::{self, Serve, logging};
 
 use admin::Admin;
@@ -37,6 +40,11 @@ enum Failure {
 
 /// Does what the arguments, the program's name not among them, ask for.
 pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut arguments = arguments.peekable();
+    if arguments.next_if(|word| word == Trial::COMMAND).is_some() {
+        // The server's own: no person asks for it.
+        return trial::report(Path::new(&arguments.next().unwrap_or_default()));
+    }
     match arguments::parse(arguments).and_then(perform) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -49,6 +57,10 @@ fn perform(Arguments { command, options }: Arguments) -> Result<(), Failure> {
         Command::Version => say(concat!("lanpush ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Serve => serve(options),
         Command::Check => say(&effective(&options)?.to_toml()),
+        Command::Export(file) => transfer::export(&effective(&options)?, &file),
+        Command::Import { file, replace } => {
+            transfer::import(&effective(&options)?, &file, replace)
+        }
         Command::User(action) => user::perform(&Admin::of(&effective(&options)?), action),
         Command::Topic(action) => topic::perform(&Admin::of(&effective(&options)?), action),
         Command::Send(draft) => send::perform(&Admin::of(&effective(&options)?), draft),

@@ -154,6 +154,12 @@ pub(super) const KEYS: &[Key] = &[
         write: |config| config.storage.cache.to_string(),
     },
     Key {
+        path: "storage.export_hours",
+        at_run: false,
+        read: |config, value| set(&mut config.storage.export_hours, number(value, 0..=8760)),
+        write: |config| config.storage.export_hours.to_string(),
+    },
+    Key {
         path: "storage.durability",
         at_run: false,
         read: |config, value| {

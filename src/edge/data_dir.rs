@@ -24,7 +24,7 @@ pub struct DataDir {
     path: PathBuf,
     directory: File,
     /// Held open for its lock.
-    _marker: File,
+    marker: File,
 }
 
 /// Why a directory cannot be used. Its `Display` is a sentence for whoever started the server.
@@ -104,7 +104,7 @@ impl DataDir {
         Ok(Self {
             path: path.to_owned(),
             directory,
-            _marker: marker,
+            marker,
         })
     }
 
@@ -126,6 +126,16 @@ impl DataDir {
     /// No descriptor is left.
     pub fn handle(&self) -> io::Result<File> {
         self.directory.try_clone()
+    }
+}
+
+impl Drop for DataDir {
+    /// To close the file is not enough: a child that another thread is starting has a copy of it until it
+    /// runs its program, and the lock would live as long.
+    fn drop(&mut self) {
+        if let Err(error) = self.marker.unlock() {
+            log::debug!("{:?} cannot be unlocked: {error}", self.path);
+        }
     }
 }
 
@@ -258,6 +268,16 @@ mod tests {
         assert!(refusal(scratch.path()).ends_with("is in use by another lanpush"));
         drop(first);
         DataDir::open(scratch.path()).unwrap();
+    }
+
+    #[test]
+    fn a_copy_of_the_lock_file_keeps_no_lock() {
+        let scratch = Scratch::new();
+        let first = DataDir::open(scratch.path()).unwrap();
+        let copy = first.marker.try_clone().unwrap();
+        drop(first);
+        DataDir::open(scratch.path()).unwrap();
+        drop(copy);
     }
 
     #[test]

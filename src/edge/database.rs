@@ -12,19 +12,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use sled::IVec;
 
 use super::data_dir::sync_directory;
 use crate::limits;
-use crate::push::record::{self, Write};
-use crate::push::store::StoreError;
+use crate::push::record::{self, Loader, Write};
+use crate::push::store::{Row, StoreError};
 
 /// sled's unit of allocation and reuse; fixed when a database is created.
 const SEGMENT: usize = 64 * 1024;
@@ -51,6 +52,8 @@ pub enum OpenError {
     Panicked,
     /// Its files cannot be read or written, or are damaged.
     Failed(StoreError),
+    /// It may be whole, but cannot be opened as things are; the text says why.
+    Refused(String),
 }
 
 impl fmt::Display for OpenError {
@@ -64,7 +67,7 @@ impl fmt::Display for OpenError {
             ),
             Self::Panicked => f.write_str("sled panicked"),
             Self::Failed(StoreError::Full) => f.write_str("no space left"),
-            Self::Failed(StoreError::Failed(why)) => f.write_str(why),
+            Self::Failed(StoreError::Failed(why)) | Self::Refused(why) => f.write_str(why),
         }
     }
 }
@@ -78,6 +81,13 @@ impl From<OpenError> for StoreError {
     }
 }
 
+impl OpenError {
+    /// Whether the files are to blame, so that others in their place would open.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(self, Self::Panicked | Self::Failed(StoreError::Failed(_)))
+    }
+}
+
 impl From<StoreError> for OpenError {
     fn from(error: StoreError) -> Self {
         Self::Failed(error)
@@ -86,7 +96,23 @@ impl From<StoreError> for OpenError {
 
 impl From<io::Error> for OpenError {
     fn from(error: io::Error) -> Self {
-        Self::Failed(io_error(error))
+        use io::ErrorKind::{OutOfMemory, PermissionDenied, ReadOnlyFilesystem};
+        let files = [Errno::MFILE, Errno::NFILE];
+        let no_files = Errno::from_io_error(&error).is_some_and(|error| files.contains(&error));
+        match error.kind() {
+            PermissionDenied | ReadOnlyFilesystem | OutOfMemory => Self::Refused(error.to_string()),
+            _ if no_files => Self::Refused(error.to_string()),
+            _ => Self::Failed(io_error(error)),
+        }
+    }
+}
+
+impl From<sled::Error> for OpenError {
+    fn from(error: sled::Error) -> Self {
+        match error {
+            sled::Error::Io(error) => error.into(),
+            other => Self::Failed(sled_error(other)),
+        }
     }
 }
 
@@ -101,21 +127,32 @@ impl Database {
     }
 
     fn open_within(deadline: Duration, path: &Path, cache: u64) -> Result<Self, OpenError> {
-        let (opened, wait) = mpsc::sync_channel(1);
         let path = path.to_owned();
-        let open = move || drop(opened.send(Self::open_here(&path, cache)));
-        let helper = thread::Builder::new().name("store-open".into());
-        helper.spawn(open)?;
-        match wait.recv_timeout(deadline) {
-            Ok(opened) => Ok(opened?),
-            Err(RecvTimeoutError::Timeout) => Err(OpenError::Slow),
-            Err(RecvTimeoutError::Disconnected) => Err(OpenError::Panicked),
-        }
+        within(deadline, move || Self::open_here(&path, cache))
+    }
+
+    /// Opens the database, reads every row of it once, closes it, and says how many whole accounts it has.
+    pub(super) fn examine(path: &Path, cache: u64) -> Result<u64, OpenError> {
+        let path = path.to_owned();
+        within(limits::STORE_OPEN, move || {
+            let database = Self::open_here(&path, cache)?;
+            let mut accounts = 0;
+            let mut count = |read| accounts += u64::from(matches!(read, Ok(Row::Account(_))));
+            let mut loader = Loader::default();
+            for row in database.rows.iter() {
+                let (key, value) = row?;
+                if *key < record::END_OF_LOADED[..] {
+                    loader.row(&key, &value, &mut count);
+                }
+            }
+            loader.finish(&mut count);
+            Ok(accounts)
+        })
     }
 
     /// Opens it on this thread, without a deadline.
-    pub(super) fn open_here(path: &Path, cache: u64) -> Result<Self, StoreError> {
-        prepare(path).map_err(io_error)?;
+    pub(super) fn open_here(path: &Path, cache: u64) -> Result<Self, OpenError> {
+        prepare(path)?;
         let rows = sled::Config::new()
             .path(path)
             .mode(sled::Mode::LowSpace)
@@ -124,13 +161,14 @@ impl Database {
             .segment_size(SEGMENT)
             // Its own flusher would wake up for nothing; the storage thread flushes.
             .flush_every_ms(None)
-            .open()
-            .map_err(sled_error)?;
+            .open()?;
         let log_path = path.join("db");
-        let log = File::open(&log_path).map_err(io_error)?;
-        File::open(path.join("conf"))
-            .and_then(|conf| conf.sync_all())
-            .map_err(io_error)?;
+        let log = File::open(&log_path)?;
+        if log.metadata()?.len() == 0 {
+            // From here on an empty log means that it has been lost.
+            rows.flush()?;
+        }
+        File::open(path.join("conf")).and_then(|conf| conf.sync_all())?;
         sync_directory(path);
         path.parent().into_iter().for_each(sync_directory);
         Ok(Self {
@@ -246,31 +284,72 @@ fn syncs(path: &Path) -> bool {
     File::open(path).map_or(true, |file| file.sync_all().is_ok())
 }
 
+/// Does `open` on a thread of its own and gives it up after `deadline`; the thread goes on by itself.
+fn within<T: Send + 'static>(
+    deadline: Duration,
+    open: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
+    let (opened, wait) = mpsc::sync_channel(1);
+    let helper = thread::Builder::new().name("store-open".into());
+    helper.spawn(move || drop(opened.send(open())))?;
+    match wait.recv_timeout(deadline) {
+        Ok(opened) => opened,
+        Err(RecvTimeoutError::Timeout) => Err(OpenError::Slow),
+        Err(RecvTimeoutError::Disconnected) => Err(OpenError::Panicked),
+    }
+}
+
 /// Makes what is on disk fit for sled to open.
-fn prepare(path: &Path) -> io::Result<()> {
-    let entries = match fs::read_dir(path) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with("snap.") && name.ends_with(".generating") {
-            log::info!("store: removing {name:?}, left by an interrupted start");
-            fs::remove_file(entry.path())?;
-        }
+fn prepare(path: &Path) -> Result<(), OpenError> {
+    for leftover in files(path, |name| {
+        name.starts_with("snap.") && name.ends_with(".generating")
+    })? {
+        log::info!("store: removing {leftover:?}, left by an interrupted start");
+        fs::remove_file(leftover)?;
     }
     let log = match File::open(path.join("db")) {
         Ok(log) => log,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    lock(&log)?;
+    // After a crash the log may be ahead of the disk; the snapshot sled is about to make must not be.
+    log.sync_all()?;
+    // A child that another thread is starting has a copy of the file, so closing it may not free sled's lock.
+    Ok(log.unlock()?)
+}
+
+/// Waits until nobody holds sled's lock: its threads do for a moment after the database is closed, and sled
+/// itself would not wait.
+fn lock(log: &File) -> Result<(), OpenError> {
+    let end = Instant::now() + limits::STORE_LOCK;
+    loop {
+        match log.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+            Err(TryLockError::WouldBlock) if Instant::now() >= end => {
+                return Err(OpenError::Refused("another program has it open".into()));
+            }
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+/// The files of a directory whose names are `wanted`; none if there is no such directory.
+pub(super) fn files(path: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    // sled's threads hold its lock for a moment after the database is closed, and sled would not wait.
-    log.lock()?;
-    // After a crash the log may be ahead of the disk; the snapshot sled is about to make must not be.
-    log.sync_all()
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if wanted(&entry.file_name().to_string_lossy()) {
+            files.push(entry.path());
+        }
+    }
+    Ok(files)
 }
 
 /// What an error of sled's means for the one who asked.

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::export::{ExportError, Page};
 use super::http::Desk;
 use super::hub::Hub;
 use crate::config::Config;
@@ -30,7 +31,7 @@ impl Desk for Hub {
             clock: self.clock.basis(),
             ..self.gateway().status(now)
         };
-        status.warnings.extend(self.wear.view().warning());
+        status.warnings.extend(self.warnings());
         status
     }
 
@@ -57,6 +58,10 @@ impl Desk for Hub {
         devices: usize,
     ) -> Result<Vec<NotificationView>, StoreError> {
         self.gateway().notifications(0, limit, devices)
+    }
+
+    fn export(&self, from: &[u8]) -> Result<Page, ExportError> {
+        self.export_page(from)
     }
 
     fn notification(

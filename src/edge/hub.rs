@@ -15,13 +15,16 @@ use super::backlog::Held;
 use super::bell::Bell;
 use super::clock::Clock;
 use super::connection::{self, Input};
+use super::export::{self, ExportError, Page};
 use super::peer::{Peer, Sent};
+use super::pending::Extent;
 use super::seats::{Seat, Seats};
 use super::seldom::Seldom;
+use super::storage::Rows;
 use super::table::Table;
 use super::wear::Wear;
 use crate::config::Config;
-use crate::limits::{ACTIONS_PER_TURN, BYTES_PER_TURN, HTTP_WAITS, READ_BUFFER, SCRATCH};
+use crate::limits::{ACTIONS_PER_TURN, BYTES_PER_TURN, READ_BUFFER, SCRATCH};
 use crate::push::{Action, Answer, AskId, ConnId, Event, Gateway, Refusal, Request};
 use crate::time::{Instant, Now};
 
@@ -33,7 +36,7 @@ pub(super) struct Hub {
     config: RefCell<Rc<Config>>,
     pub(super) clock: Clock,
     /// What the store has written.
-    pub(super) wear: Arc<Wear>,
+    wear: Arc<Wear>,
     executor: Weak<LocalExecutor<'static>>,
     peers: RefCell<Table>,
     held: Held,
@@ -51,15 +54,21 @@ pub(super) struct Hub {
     rearm: Bell,
     /// Rung when a connection or a request has ended.
     ended: Bell,
+    /// What has happened to the data, as [`super::repair`] tells it.
+    warnings: RefCell<Vec<String>>,
+    /// What the store holds, for exports.
+    rows: Rows,
 }
 
 impl Hub {
     pub(super) fn new(
         gateway: Gateway,
+        rows: Rows,
         config: Rc<Config>,
         clock: Clock,
         wear: Arc<Wear>,
         executor: &Rc<LocalExecutor<'static>>,
+        waits: usize,
     ) -> Rc<Self> {
         Rc::new(Self {
             gateway: RefCell::new(gateway),
@@ -72,14 +81,38 @@ impl Hub {
             slow: Seldom::default(),
             asks: RefCell::default(),
             next_ask: Cell::new(0),
-            waits: Seats::new(HTTP_WAITS),
+            waits: Seats::new(waits),
             input: RefCell::new(vec![0; READ_BUFFER].into()),
             scratch: RefCell::default(),
             leftover: Bell::default(),
             armed: Cell::new(None),
             rearm: Bell::default(),
             ended: Bell::default(),
+            warnings: RefCell::default(),
+            rows,
         })
+    }
+
+    /// The piece of an export that begins with the row `from`.
+    pub(super) fn export_page(&self, from: &[u8]) -> Result<Page, ExportError> {
+        // The first piece has everything written; the others are of the same rows, or newer ones.
+        let rows = match from {
+            [] => self.rows.complete(Extent::Everything),
+            _ => self.rows.written(),
+        };
+        export::page(&rows.map_err(ExportError::Store)?, from)
+    }
+
+    /// From here on the status shows these warnings.
+    pub(super) fn warn(&self, warnings: Vec<String>) {
+        self.warnings.replace(warnings);
+    }
+
+    /// What a person has to know about the data and the disk.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.warnings.borrow().clone();
+        warnings.extend(self.wear.view().warning());
+        warnings
     }
 
     /// Runs a task until the server stops.

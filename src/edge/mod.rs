@@ -9,11 +9,14 @@
 //! | `refusal`, `seats`, `descriptors` | how many fit in, and what the others hear |
 //! | `http/`, `desk` | the page and the API, and what they see of the hub |
 //! | `data_dir`, `storage`, `storage_thread`, `pending`, `layer`, `database`, `compaction`, `wear` | the disk |
+//! | `repair`, `repairs`, `trial`, `backup` | what happens when its files are damaged, and what is kept for that case |
+//! | `export`, `import`, `offline` | everything in one file |
 //! | `timer`, `clock`, `clock_set`, `entropy`, `signals`, `bell` | time, randomness, signals, waking tasks |
 //! | `logging`, `seldom`, `summary`, `lan`, `error` | what a person reads |
 
 mod admin;
 mod backlog;
+pub mod backup;
 mod bell;
 mod clock;
 mod clock_set;
@@ -25,16 +28,21 @@ mod descriptors;
 mod desk;
 mod entropy;
 mod error;
+pub mod export;
 pub mod http;
 mod hub;
+pub mod import;
 mod lan;
 mod layer;
 mod listener;
 pub mod logging;
+pub mod offline;
 mod peer;
 mod pending;
 mod phones;
 mod refusal;
+pub mod repair;
+mod repairs;
 mod seats;
 mod seldom;
 mod serve;
@@ -44,6 +52,8 @@ mod storage_thread;
 mod summary;
 mod table;
 mod timer;
+
+pub mod trial;
 mod watchdog;
 pub mod wear;
 mod web;

@@ -3,11 +3,13 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use smol::future::{or, yield_now};
 use smol::{Async, LocalExecutor, Task, Timer};
 
 use super::admin::AdminSocket;
+use super::backup::Backups;
 use super::clock::Clock;
 use super::data_dir::DataDir;
 use super::descriptors::{self, Shares, Spare};
@@ -16,11 +18,12 @@ use super::hub::Hub;
 use super::listener::{self, Door, Ending};
 use super::phones::Phones;
 use super::signals::{Wish, Wishes};
-use super::storage::{Outcomes, SledStore};
+use super::storage::Outcomes;
+use super::trial::Trial;
 use super::web::Web;
-use super::{clock_set, entropy, summary, timer};
+use super::{clock_set, entropy, repair, summary, timer};
 use crate::config::Config;
-use crate::limits::STOP_WAIT;
+use crate::limits::{HTTP_WAITS, STOP_WAIT};
 use crate::push::{Event, Gateway};
 
 /// What to run.
@@ -43,21 +46,36 @@ pub fn run(serve: Serve) -> Result<(), RunError> {
     let entropy = entropy::open().map_err(RunError::Entropy)?;
     let data = DataDir::open(&serve.data).map_err(RunError::Data)?;
     let ports = Ports::bind(&serve.config)?;
-    let (store, outcomes) =
-        SledStore::open_with(&data, &serve.config.storage).map_err(RunError::Database)?;
+    let storage = &serve.config.storage;
+    let trial = Trial::of_this_program();
+    let wall = clock.now().wall.seconds();
+    let (store, outcomes, repairs) =
+        repair::open(&data, storage, &trial, wall).map_err(RunError::Database)?;
+    let rows = store.rows();
     let wear = store.wear();
+    let backups = Backups::start(&data, rows.clone(), Arc::clone(&wear), storage.export_hours);
+    let backups = backups.map_err(RunError::System)?;
     let config = Rc::clone(&serve.config);
     let gateway = Gateway::new(config, Box::new(store), entropy, clock.now());
     let gateway = gateway.map_err(RunError::Store)?;
 
     let executor = Rc::new(LocalExecutor::new());
-    let hub = Hub::new(gateway, Rc::clone(&serve.config), clock, wear, &executor);
+    let hub = Hub::new(
+        gateway,
+        rows,
+        Rc::clone(&serve.config),
+        clock,
+        wear,
+        &executor,
+        HTTP_WAITS.min(shares.http / 2),
+    );
+    hub.warn(repairs.warnings);
     let ended = smol::block_on(executor.run(serve_until_stopped(
         &hub, &executor, serve, ports, outcomes, shares,
     )));
     if matches!(ended, Err(RunError::Interrupted)) {
         // Closing the store could wait for the disk; it survives being killed.
-        std::mem::forget((hub, executor));
+        std::mem::forget((hub, executor, backups));
     }
     ended
 }

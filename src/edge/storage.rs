@@ -13,7 +13,7 @@ use sled::IVec;
 use super::data_dir::DataDir;
 pub use super::database::OpenError;
 use super::database::sled_error;
-use super::pending::Pending;
+use super::pending::{Extent, Pending};
 use super::storage_thread::{Job, Message, StorageThread, free_space, grows};
 use super::wear::Wear;
 use crate::config::{Durability, Storage};
@@ -39,7 +39,7 @@ pub type Outcomes = async_channel::Receiver<Outcome>;
 ///
 /// Dropping the store commits what was submitted, closes the database, and waits for both.
 pub struct SledStore {
-    messages: Option<mpsc::Sender<Message>>,
+    messages: Arc<Messages>,
     outcomes: async_channel::Sender<Outcome>,
     rows: Arc<SharedRows>,
     wear: Arc<Wear>,
@@ -58,6 +58,58 @@ pub(super) struct SharedRows {
     /// Batches the storage thread has not reported.
     pub(super) unreported: AtomicUsize,
     damaged: AtomicU64,
+}
+
+/// The rows of a store, to be read by any thread.
+#[derive(Clone)]
+pub struct Rows {
+    rows: Arc<SharedRows>,
+    messages: Arc<Messages>,
+}
+
+impl Rows {
+    /// The database, which has what is durable, unless it is closed after an error. Its files stay open as
+    /// long as the handle.
+    pub(super) fn written(&self) -> Result<sled::Db, StoreError> {
+        self.rows.read(|rows| Ok(rows.clone()))
+    }
+
+    /// The database after so much of what a relaxed store keeps in memory has been written.
+    pub(super) fn complete(&self, extent: Extent) -> Result<sled::Db, StoreError> {
+        if self.rows.pending.is_some() {
+            self.messages.write(extent)?;
+        }
+        self.written()
+    }
+}
+
+/// The way to the storage thread; closing it ends the thread.
+struct Messages(Mutex<Option<mpsc::Sender<Message>>>);
+
+impl Messages {
+    fn lock(&self) -> MutexGuard<'_, Option<mpsc::Sender<Message>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn send(&self, message: Message) -> bool {
+        let messages = self.lock();
+        let sent = messages.as_ref().map(|messages| messages.send(message));
+        matches!(sent, Some(Ok(())))
+    }
+
+    /// Has so much of what is only in memory written, and waits for it.
+    fn write(&self, extent: Extent) -> Result<(), StoreError> {
+        let (done, wait) = mpsc::channel();
+        self.send(Message::Write(extent, done));
+        let gone = || StoreError::Failed("its thread has ended".into());
+        wait.recv().unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows").finish_non_exhaustive()
+    }
 }
 
 impl SledStore {
@@ -93,7 +145,7 @@ impl SledStore {
         let thread = thread::Builder::new().name("storage".into());
         let thread = thread.spawn(move || storage.run(&queue))?;
         let store = Self {
-            messages: Some(messages),
+            messages: Arc::new(Messages(Mutex::new(Some(messages)))),
             outcomes,
             rows,
             wear,
@@ -101,6 +153,15 @@ impl SledStore {
             thread: Some(thread),
         };
         Ok((store, receiver))
+    }
+
+    /// What it holds, for another thread to read.
+    #[must_use]
+    pub fn rows(&self) -> Rows {
+        Rows {
+            rows: Arc::clone(&self.rows),
+            messages: Arc::clone(&self.messages),
+        }
     }
 
     /// What has been written, for the page and the metrics.
@@ -117,11 +178,6 @@ impl SledStore {
 }
 
 impl SledStore {
-    fn send(&self, message: Message) -> bool {
-        let messages = self.messages.as_ref();
-        messages.is_some_and(|messages| messages.send(message).is_ok())
-    }
-
     /// Takes a batch into memory, if it can be answered at once; the answer.
     fn take(&self, changes: &[Change]) -> Option<Result<(), StoreError>> {
         let open = self
@@ -148,17 +204,9 @@ impl SledStore {
         let wake = slept && pending.due().is_some() || pending.cost() >= limits::PENDING_BYTES;
         drop(pending);
         if wake {
-            self.send(Message::Pending);
+            self.messages.send(Message::Pending);
         }
         Some(added.map_err(|why| StoreError::Failed(why.to_string())))
-    }
-
-    /// Has everything written that is only in memory.
-    fn write_everything(&self) -> Result<(), StoreError> {
-        let (done, wait) = mpsc::channel();
-        self.send(Message::WriteEverything(done));
-        let gone = || StoreError::Failed("its thread has ended".into());
-        wait.recv().unwrap_or_else(|_| Err(gone()))
     }
 }
 
@@ -172,7 +220,7 @@ impl Store for SledStore {
     fn load(&self, visit: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
         let damaged = self.damaged();
         if self.rows.pending.is_some() {
-            self.write_everything()?;
+            self.messages.write(Extent::Everything)?;
         }
         self.rows.read(|rows| {
             let mut keep = |read: Result<Row, BadRecord>| {
@@ -221,7 +269,7 @@ impl Store for SledStore {
             urgency,
         };
         self.rows.unreported.fetch_add(1, Ordering::Relaxed);
-        if !self.send(Message::Job(job)) {
+        if !self.messages.send(Message::Job(job)) {
             let gone = StoreError::Failed("its thread has ended".into());
             drop(self.outcomes.try_send((ticket, Err(gone))));
         }
@@ -231,7 +279,7 @@ impl Store for SledStore {
 impl Drop for SledStore {
     fn drop(&mut self) {
         // The end of the queue tells the thread to finish.
-        self.messages = None;
+        *self.messages.lock() = None;
         if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
             log::error!("store: its thread has panicked");
         }

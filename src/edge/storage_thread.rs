@@ -29,8 +29,8 @@ pub(super) enum Message {
     Job(Job),
     /// Something lies in memory that did not before, or too much.
     Pending,
-    /// Write all that is only in memory.
-    WriteEverything(Sender<Result<(), StoreError>>),
+    /// Write so much of what is only in memory.
+    Write(Extent, Sender<Result<(), StoreError>>),
 }
 
 /// A batch on its way to the disk.
@@ -151,10 +151,10 @@ impl StorageThread {
                     drop(self.commit(Group::default(), Extent::Unsettled));
                 }
             }
-            Message::WriteEverything(done) => {
+            Message::Write(extent, done) => {
                 let jobs = std::mem::take(group);
                 // Whoever asked may be gone.
-                drop(done.send(self.commit(jobs, Extent::Everything)));
+                drop(done.send(self.commit(jobs, extent)));
             }
         }
     }

@@ -27,7 +27,7 @@ pub struct Wear {
     counts: Mutex<Counts>,
 }
 
-/// What has been written to the database, in bytes.
+/// What has been written to the database and to automatic exports, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WearView {
     /// Since midnight UTC, by the wall clock of this machine.
@@ -159,22 +159,22 @@ impl Wear {
         Ok(())
     }
 
+    /// Counts what has been written beside the database.
+    pub(super) fn wrote(&self, bytes: u64) {
+        self.add(bytes, today());
+    }
+
     fn add(&self, bytes: u64, day: u64) {
-        let counts = self.on(day);
-        let mut counts = Counts {
-            today: counts.today + bytes,
-            total: counts.total + bytes,
-            ..counts
-        };
+        self.on(day);
+        // Held to the end: more than one thread writes.
+        let mut counts = self.lock();
+        counts.today += bytes;
+        counts.total += bytes;
         if self.is_over(&counts) && !counts.warned {
             counts.warned = true;
-            let Counts { today, .. } = counts;
-            log::warn!(
-                "the write budget of today is used up: {today} of {} bytes",
-                self.budget
-            );
+            let (today, budget) = (counts.today, self.budget);
+            log::warn!("the write budget of today is used up: {today} of {budget} bytes");
         }
-        *self.lock() = counts;
     }
 
     /// The counts on that day. A clock set back or forward begins a day.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::notification::{Extras, NotificationId, Target};
-use super::store::{StoreError, Ticket};
+use super::store::{Account, StoreError, Ticket};
 use crate::time::Hinter;
 
 /// Names an open connection. The edge gives it and may use it again after [`Event::Disconnected`].
@@ -92,6 +92,13 @@ pub enum Request {
         name: String,
         /// Clear text.
         password: String,
+    },
+    /// Add an account with all that is stored of it, as an import does.
+    PutAccount {
+        /// The account, as [`super::export::checked`] lets it through.
+        account: Account,
+        /// Whether it may replace one of that name; its devices stay.
+        replace: bool,
     },
     /// Change a user's password.
     SetPassword {

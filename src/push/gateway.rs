@@ -280,6 +280,9 @@ impl Gateway {
                 Request::AddUser { name, password } => {
                     self.domain.add_user(&name, password, ask, now)
                 }
+                Request::PutAccount { account, replace } => {
+                    self.domain.put_account(account, replace, ask)
+                }
                 Request::SetPassword { name, password } => {
                     self.domain.set_password(&name, password, ask, now)
                 }

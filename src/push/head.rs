@@ -1,5 +1,6 @@
 //! What the gateway keeps in memory of a notification: everything but its text.
 
+use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
 use super::notification::{DeliveryState, Extras, Notification, NotificationId, Priority, Target};
@@ -43,7 +44,7 @@ pub enum Reach {
 }
 
 /// How a notification ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Over {
     /// [`DeliveryState::Expired`] or [`DeliveryState::Withdrawn`].
     pub state: DeliveryState,

@@ -5,6 +5,7 @@
 
 pub mod accept;
 pub mod accounts;
+pub mod androidpn;
 pub mod bounds;
 pub mod clock_hints;
 pub mod commits;
@@ -14,6 +15,7 @@ pub mod domain;
 mod entries;
 pub mod event;
 pub mod expiry;
+pub mod export;
 mod fields;
 pub mod gateway;
 pub mod head;
@@ -30,6 +32,7 @@ pub mod registration;
 mod row;
 pub mod schedule;
 pub mod series;
+mod sql;
 pub mod store;
 pub mod tag_expression;
 pub mod targets;

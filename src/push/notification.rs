@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::tag_expression::TagExpression;
 use crate::time::Wall;
 
@@ -10,7 +12,8 @@ use crate::time::Wall;
 ///
 /// Ids sort by age. On the wire and in answers an id is 32 lower-case hex digits; it is also the id of the
 /// IQ that carries the push, so an answer to that IQ names its notification without a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct NotificationId(pub u128);
 
 impl NotificationId {
@@ -46,9 +49,29 @@ impl fmt::Display for NotificationId {
     }
 }
 
+impl From<NotificationId> for String {
+    fn from(id: NotificationId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for NotificationId {
+    type Error = NotAnId;
+
+    fn try_from(text: String) -> Result<Self, NotAnId> {
+        text.parse()
+    }
+}
+
 /// The text is not 32 hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAnId;
+
+impl fmt::Display for NotAnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id has 32 hex digits")
+    }
+}
 
 impl FromStr for NotificationId {
     type Err = NotAnId;
@@ -65,7 +88,7 @@ impl FromStr for NotificationId {
 }
 
 /// What the person sees: stored once, however many devices it is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Notification {
     /// Identity, the same for every device and every delivery of it.
     pub id: NotificationId,
@@ -78,11 +101,13 @@ pub struct Notification {
     /// What a tap opens, may be empty.
     pub uri: String,
     /// What else the sender wanted.
+    #[serde(default)]
     pub extras: Extras,
 }
 
 /// What a sender may add to title, message and URI.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Extras {
     /// Picture to show, as a URI; may be empty.
     pub image: String,
@@ -107,7 +132,8 @@ pub struct Extras {
 }
 
 /// A link with what it says.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Link {
     /// What the person reads.
     pub label: String,
@@ -116,7 +142,8 @@ pub struct Link {
 }
 
 /// How much a notification matters: 1 (least) to 5, 3 if nothing is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(try_from = "u8", into = "u8")]
 pub struct Priority(u8);
 
 impl Priority {
@@ -130,6 +157,30 @@ impl Priority {
     #[must_use]
     pub fn number(self) -> u8 {
         self.0
+    }
+}
+
+impl From<Priority> for u8 {
+    fn from(priority: Priority) -> Self {
+        priority.0
+    }
+}
+
+impl TryFrom<u8> for Priority {
+    type Error = NotAPriority;
+
+    fn try_from(number: u8) -> Result<Self, NotAPriority> {
+        Self::new(number).ok_or(NotAPriority)
+    }
+}
+
+/// The number is not within 1 to 5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAPriority;
+
+impl fmt::Display for NotAPriority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a priority is a number from 1 to 5")
     }
 }
 
@@ -170,7 +221,8 @@ impl Default for Priority {
 }
 
 /// Whom a notification is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Target {
     /// Every registered user.
     Everyone,
@@ -245,7 +297,8 @@ impl FromStr for Target {
 ///
 /// Queued and sent are on the way, all others final: they are never left, but that what was acknowledged may
 /// still be confirmed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum DeliveryState {
     /// Stored, waiting for the device.

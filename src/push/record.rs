@@ -145,6 +145,12 @@ pub fn read_notification<V: AsRef<[u8]>, E>(
     Ok(record.map(|parts| parts.finish(|fields| fields::body(id, fields))))
 }
 
+/// Whether a new record begins with this row, so that a [`Loader`] can begin here.
+#[must_use]
+pub fn begins_record(key: &[u8]) -> bool {
+    key.first() != Some(&ACCOUNT) || key.last() == Some(&0)
+}
+
 /// Turns the rows below [`END_OF_LOADED`], given in order, into what [`crate::push::store::Store::load`]
 /// hands out.
 #[derive(Debug, Default)]

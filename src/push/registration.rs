@@ -7,6 +7,7 @@ use super::domain::{Domain, Effect, waiting_device};
 use super::event::{AskId, Refusal};
 use super::notification::Target;
 use super::store::{Account, Change};
+use super::topics;
 use crate::limits;
 use crate::time::Now;
 use crate::xmpp::error::{StanzaError, StreamError};
@@ -181,6 +182,39 @@ impl Domain {
         self.register(registration, Waiter::Ask(ask), now)
             .map(|_| ())
             .map_err(refusal)
+    }
+
+    /// Adds an account as an import has it, but for the topics of single devices: numbers mean other devices
+    /// here, and those that are here keep theirs.
+    pub(super) fn put_account(
+        &mut self,
+        mut account: Account,
+        replace: bool,
+        ask: AskId,
+    ) -> Result<(), Refusal> {
+        let known = self.accounts.get(&account.name).is_some();
+        if self.commits.registering(&account.name).is_some() || (known && !replace) {
+            return Err(Refusal::Taken);
+        }
+        let too_many = !known && self.accounts.len() >= limits::ACCOUNTS;
+        if too_many || self.commits.is_full() || self.commits.touches(&account.name) {
+            return Err(Refusal::Busy);
+        }
+        account.subscriptions.retain(|one| one.device.is_none());
+        let own = self.subscriptions(&account.name).iter();
+        let own = own.filter(|one| one.device.is_some());
+        account.subscriptions.extend(own.map(topics::record));
+        account.subscriptions.truncate(limits::SUBSCRIPTIONS);
+        let mut changes = vec![Change::PutAccount(account.clone())];
+        let then = if known {
+            Then::Changed { account }
+        } else {
+            let device = self.devices.fresh_id();
+            changes.push(Change::PutDevice(waiting_device(device, &account.name)));
+            Then::Registered { account, device }
+        };
+        self.submit(changes, then, Waiter::Ask(ask));
+        Ok(())
     }
 
     /// Changes a password for the administrator.

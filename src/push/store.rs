@@ -8,11 +8,14 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::head::Head;
 use super::notification::{DeliveryState, Notification, NotificationId};
 
 /// An account as stored: credentials and what the user or an administrator said about it.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Account {
     /// Local part, lower case: the key.
     pub name: String,
@@ -35,7 +38,8 @@ pub struct Account {
 }
 
 /// A topic somebody wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Subscription {
     /// Its name.
     pub topic: String,
@@ -44,11 +48,11 @@ pub struct Subscription {
 }
 
 /// Number of a device, given once and never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 pub struct DeviceId(pub u32);
 
 /// A device: one resource of one account, remembered so that pushes can wait for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Device {
     /// The key.
     pub id: DeviceId,
@@ -60,11 +64,12 @@ pub struct Device {
     /// Seconds since 1970 when it was last available.
     pub last_seen: u64,
     /// Whether its app is known to take back what a silent push withdraws.
+    #[serde(default)]
     pub withdraws: bool,
 }
 
 /// How far one device has got with one notification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Delivery {
     /// The notification.
     pub notification: NotificationId,
@@ -75,10 +80,13 @@ pub struct Delivery {
     /// Seconds since 1970 when it reached that state.
     pub at: u64,
     /// When it was queued, sent first and acknowledged: seconds since 1970, 0 if it was not.
+    #[serde(default)]
     pub queued: u32,
     /// See `queued`.
+    #[serde(default)]
     pub sent: u32,
     /// See `queued`.
+    #[serde(default)]
     pub acknowledged: u32,
 }
 

@@ -6,10 +6,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::limits;
 
 /// A condition on a user's tags, as text and as what it means.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct TagExpression {
     text: String,
     condition: Condition,
@@ -26,6 +29,12 @@ enum Condition {
 /// The text is no condition on tags, or a longer one than [`limits::TAG_TERMS`] allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAnExpression;
+
+impl fmt::Display for NotAnExpression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this is no condition on tags, or too long a one")
+    }
+}
 
 impl TagExpression {
     /// The condition of carrying this very tag, signs and all.
@@ -57,6 +66,20 @@ impl Condition {
 impl fmt::Display for TagExpression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+impl From<TagExpression> for String {
+    fn from(expression: TagExpression) -> Self {
+        expression.text
+    }
+}
+
+impl TryFrom<String> for TagExpression {
+    type Error = NotAnExpression;
+
+    fn try_from(text: String) -> Result<Self, NotAnExpression> {
+        text.parse()
     }
 }
 

@@ -118,13 +118,14 @@ impl Domain {
         }
     }
 
-    fn subscriptions(&self, user: &str) -> &[accounts::Subscription] {
+    pub(super) fn subscriptions(&self, user: &str) -> &[accounts::Subscription] {
         let account = self.accounts.get(user);
         account.map_or(&[], |(_, account)| &account.subscriptions)
     }
 }
 
-fn record(one: &accounts::Subscription) -> Subscription {
+/// A subscription as it is stored.
+pub(super) fn record(one: &accounts::Subscription) -> Subscription {
     Subscription {
         topic: one.topic.to_string(),
         device: one.device,

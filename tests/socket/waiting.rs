@@ -1,6 +1,6 @@
 //! Senders that wait for a phone, and that change their mind.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -101,4 +101,41 @@ fn a_topic_reaches_who_has_it_and_the_command_line_waits() {
     let body = json!({ "to": "topic:windows", "message": "hi" });
     let reply = http::notify(server.http, &body).unwrap();
     assert_eq!(reply.status, 404, "{reply:?}");
+}
+
+#[test]
+fn those_who_wait_leave_room_for_others() {
+    use std::io::Write;
+    let server = Server::start();
+    drop(Phone::online(server.xmpp, "sam"));
+    let id = push(&server, "sam", "hi");
+    let path = format!("/api/v1/notifications/{id}");
+    let request = format!(
+        "GET {path}?wait=60 HTTP/1.1\r\nHost: {}\r\n\r\n",
+        server.http
+    );
+    let waiting: Vec<TcpStream> = (0..lanpush::limits::HTTP_WAITS)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.http).unwrap();
+            stream
+                .set_read_timeout(Some(crate::harness::DEADLINE))
+                .unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    // Full as soon as the server has read them all.
+    while http::get(server.http, &format!("{path}?wait=0")).status != 503 {}
+    assert_eq!(http::get(server.http, &path).status, 200);
+    let (code, _) = lanpush(&server, &["withdraw", &id]);
+    assert_eq!(code, Some(0));
+    for stream in waiting {
+        let reply = http::reply(stream).unwrap();
+        assert_eq!(reply.status, 200, "{reply:?}");
+        assert!(reply.body.contains("\"reached\":false"), "{reply:?}");
+    }
+    assert_eq!(
+        http::get(server.http, &format!("{path}?wait=0")).status,
+        200
+    );
 }

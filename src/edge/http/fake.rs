@@ -10,6 +10,7 @@ use smol::io::{self, AsyncRead, AsyncWrite};
 
 use super::Desk;
 use crate::config::Config;
+use crate::edge::export::{ExportError, Page};
 use crate::push::notification::{DeliveryState, Extras, Notification, NotificationId, Target};
 use crate::push::store::StoreError;
 use crate::push::views::{DeliveryView, NotificationView, SessionView, Status, UserView};
@@ -122,6 +123,13 @@ impl FakeDesk {
 }
 
 impl Desk for FakeDesk {
+    fn export(&self, from: &[u8]) -> Result<Page, ExportError> {
+        Ok(Page {
+            lines: format!("from {from:?}\n"),
+            next: Some(vec![1, 0xff]),
+        })
+    }
+
     async fn ask(&self, request: Request) -> Answer {
         if self.hangs.get() {
             std::future::pending::<()>().await;

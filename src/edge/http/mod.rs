@@ -9,6 +9,7 @@
 //! | `routes` | which page answers, and what an error looks like there |
 //! | `console`, `androidpn`, `api` | the pages: of people, of old senders, of programs |
 //! | `page`, `send_form`, `history`, `html` | what people see |
+//! | `transfer` | export and import, for the command line only |
 //! | `ask`, `error` | what is wanted of the gateway, and why it is not done |
 
 mod access;
@@ -29,6 +30,7 @@ mod request;
 mod response;
 mod routes;
 mod send_form;
+mod transfer;
 
 #[cfg(test)]
 mod fake;
@@ -41,6 +43,7 @@ use std::rc::Rc;
 
 use smol::io::{AsyncRead, AsyncWrite};
 
+use super::export::{ExportError, Page};
 use crate::config::Config;
 use crate::push::notification::NotificationId;
 use crate::push::store::StoreError;
@@ -112,6 +115,12 @@ pub trait Desk {
         limit: usize,
         devices: usize,
     ) -> Result<Vec<NotificationView>, StoreError>;
+
+    /// The piece of an export that begins with the row `from`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn export(&self, from: &[u8]) -> Result<Page, ExportError>;
 
     /// As [`push::Gateway::notification`].
     ///
@@ -189,7 +198,13 @@ where
     match connection.read_body(head).await {
         Ok(body) => {
             let head = head.clone();
-            routes::answer(desk, &Request { head, body }, waits.ask).await
+            let request = Request { head, body };
+            match peer {
+                Peer::AdminSocket if transfer::is_meant(&request.head) => {
+                    transfer::answer(desk, &request, waits.ask).await
+                }
+                _ => routes::answer(desk, &request, waits.ask).await,
+            }
         }
         Err(error) => shape.of_error(&error),
     }

@@ -1499,6 +1499,7 @@ fn hostile_text_stays_text() {
         ..Extras::default()
     };
     desk.status.borrow_mut().trouble = Some(evil.into());
+    desk.status.borrow_mut().warnings = vec![evil.into()];
     let query = "who=%22%3E%3Cscript%3E&to=%22%3E%3Cscript%3E&title=%22%3E%3Cscript%3E\
         &message=%3C/textarea%3E%3Cscript%3E&uri=%22%3E%3Cscript%3E\
         &image=%22%3E%3Cscript%3E&priority=%22%3E%3Cscript%3E&ttl=%22%3E%3Cscript%3E";
