@@ -245,6 +245,11 @@ pub const DISK_RESERVE: u64 = 1024 * 1024;
 pub const STORE_RETRY: Duration = Duration::from_secs(5);
 /// Longest the database may take to open: some damage makes sled search for ever. After it the start fails.
 pub const STORE_OPEN: Duration = Duration::from_secs(30);
+/// Longest the storage thread may be at work without a rest: a slow card takes seconds to sync, and the
+/// database [`STORE_OPEN`] to open again. After it the process ends with code 1, to be started again.
+pub const STORE_WORK: Duration = Duration::from_secs(90);
+/// How often a storage thread that seems stuck is woken up meanwhile.
+pub const STORE_NUDGE: Duration = Duration::from_secs(5);
 /// Longest another program may hold the database's files at start; after it the start fails.
 pub const STORE_LOCK: Duration = Duration::from_secs(5);
 /// Changes written in one commit, about 150 bytes of memory each; with more the next commit begins. Reads

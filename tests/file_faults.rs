@@ -105,7 +105,8 @@ mod tests {
                     let log = server.log();
                     let (status, setup) = server.end();
                     assert!(matches!(status.code(), Some(0 | 1)), "{status}:\n{log}");
-                    assert!(!log.contains("panicked"), "{log}");
+                    // sled may in the trial process of a start, which is there for that.
+                    assert!(!log.contains("panicked at"), "{log}");
                     setup
                 }
                 Err(end) => {

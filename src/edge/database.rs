@@ -256,21 +256,6 @@ impl Database {
     }
 }
 
-/// Does `open` on a thread of its own and gives it up after `deadline`; the thread goes on by itself.
-fn within<T: Send + 'static>(
-    deadline: Duration,
-    open: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
-) -> Result<T, OpenError> {
-    let (opened, wait) = mpsc::sync_channel(1);
-    let helper = thread::Builder::new().name("store-open".into());
-    helper.spawn(move || drop(opened.send(open())))?;
-    match wait.recv_timeout(deadline) {
-        Ok(opened) => opened,
-        Err(RecvTimeoutError::Timeout) => Err(OpenError::Slow),
-        Err(RecvTimeoutError::Disconnected) => Err(OpenError::Panicked),
-    }
-}
-
 impl Drop for Database {
     /// While the disk does not sync, sled is kept by a thread that tries again: it would panic. Its lock
     /// keeps the database from being opened meanwhile.
@@ -297,6 +282,21 @@ impl Drop for Database {
 /// Whether the disk takes what was written to a file; one that is not there has nothing left to take.
 fn syncs(path: &Path) -> bool {
     File::open(path).map_or(true, |file| file.sync_all().is_ok())
+}
+
+/// Does `open` on a thread of its own and gives it up after `deadline`; the thread goes on by itself.
+fn within<T: Send + 'static>(
+    deadline: Duration,
+    open: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
+    let (opened, wait) = mpsc::sync_channel(1);
+    let helper = thread::Builder::new().name("store-open".into());
+    helper.spawn(move || drop(opened.send(open())))?;
+    match wait.recv_timeout(deadline) {
+        Ok(opened) => opened,
+        Err(RecvTimeoutError::Timeout) => Err(OpenError::Slow),
+        Err(RecvTimeoutError::Disconnected) => Err(OpenError::Panicked),
+    }
 }
 
 /// Makes what is on disk fit for sled to open.

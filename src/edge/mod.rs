@@ -52,7 +52,9 @@ mod storage_thread;
 mod summary;
 mod table;
 mod timer;
+
 pub mod trial;
+mod watchdog;
 pub mod wear;
 mod web;
 

@@ -287,6 +287,12 @@ impl Drop for SledStore {
 }
 
 impl SharedRows {
+    /// Flushes once more: after an error that wakes up a flush which has missed it.
+    pub(super) fn nudge(&self) {
+        // Its outcome is that of the flush that waits.
+        drop(self.read(|rows| rows.flush().map_err(sled_error)));
+    }
+
     /// Lets readers see these rows, or none.
     pub(super) fn replace(&self, rows: Option<sled::Db>) {
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = rows;

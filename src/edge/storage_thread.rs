@@ -16,6 +16,7 @@ use super::database::{Commit, Database, OpenError};
 use super::layer::Layer;
 use super::pending::Extent;
 use super::storage::{Outcome, SharedRows};
+use super::watchdog::Watchdog;
 use super::wear::Wear;
 use crate::config::Storage;
 use crate::limits;
@@ -112,9 +113,11 @@ impl StorageThread {
 
     /// Works until the queue ends, then closes the database.
     pub(super) fn run(mut self, queue: &Receiver<Message>) {
+        let watchdog = Watchdog::start(Arc::clone(&self.rows));
         let mut group = Group::default();
         loop {
             let first = self.wait(queue, &group);
+            let work = watchdog.begin();
             let ended = matches!(first, Err(RecvTimeoutError::Disconnected));
             if let Ok(message) = first {
                 self.take(message, &mut group);
@@ -132,7 +135,8 @@ impl StorageThread {
             }
             if ended {
                 self.rows.replace(None);
-                return;
+                drop(self);
+                return drop(work);
             }
             self.reopen();
         }
