@@ -111,8 +111,12 @@ mod tests {
                 }
                 Err(end) => {
                     let (status, log, setup) = *end;
-                    assert_eq!(status.code(), Some(1), "{log}");
-                    assert!(log.contains("ERROR") || log.contains("lanpush: "), "{log}");
+                    // A disk that fails after the trial has passed may make sled panic as it opens, which
+                    // ends the process: its supervisor starts it again, and nothing may be missing then.
+                    let aborted = log.contains("thread 'store-open'") && status.code().is_none();
+                    assert!(aborted || status.code() == Some(1), "{status}:\n{log}");
+                    let said = ["ERROR", "lanpush: ", "panicked at"];
+                    assert!(said.iter().any(|word| log.contains(word)), "{log}");
                     assert!(kind != "short", "short writes are no failure:\n{log}");
                     setup
                 }
