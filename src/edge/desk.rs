@@ -29,6 +29,7 @@ impl Desk for Hub {
         let now = Hub::now(self);
         let mut status = Status {
             clock: self.clock.basis(),
+            written: self.written(),
             ..self.gateway().status(now)
         };
         status.warnings.extend(self.warnings());

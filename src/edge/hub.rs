@@ -25,6 +25,7 @@ use super::table::Table;
 use super::wear::Wear;
 use crate::config::Config;
 use crate::limits::{ACTIONS_PER_TURN, BYTES_PER_TURN, READ_BUFFER, SCRATCH};
+use crate::push::views::Written;
 use crate::push::{Action, Answer, AskId, ConnId, Event, Gateway, Refusal, Request};
 use crate::time::{Instant, Now};
 
@@ -106,6 +107,16 @@ impl Hub {
     /// From here on the status shows these warnings.
     pub(super) fn warn(&self, warnings: Vec<String>) {
         self.warnings.replace(warnings);
+    }
+
+    /// Bytes the disk has had to take.
+    pub(super) fn written(&self) -> Written {
+        let wear = self.wear.view();
+        Written {
+            today: wear.bytes_today,
+            total: wear.bytes_total,
+            budget: wear.budget,
+        }
     }
 
     /// What a person has to know about the data and the disk.

@@ -43,6 +43,19 @@ pub struct Status {
     pub trouble: Option<String>,
     /// What else an administrator should know, in words; the edge adds what only it can see.
     pub warnings: Vec<String>,
+    /// What the flash has had to take; filled in by the edge.
+    pub written: Written,
+}
+
+/// Bytes written to the disk, of which flash survives only so many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Since midnight UTC.
+    pub today: u64,
+    /// Since the database was made.
+    pub total: u64,
+    /// `storage.write_budget`, per day; 0 for none.
+    pub budget: u64,
 }
 
 /// A registered user.
@@ -157,6 +170,7 @@ impl Gateway {
             clock: Basis::default(),
             trouble: domain.trouble.as_ref().map(ToString::to_string),
             warnings: Vec::new(),
+            written: Written::default(),
         }
     }
 

@@ -270,6 +270,14 @@ struct StatusOut {
     clock: &'static str,
     trouble: Option<String>,
     warnings: Vec<String>,
+    written: WrittenOut,
+}
+
+#[derive(Serialize)]
+struct WrittenOut {
+    today: u64,
+    total: u64,
+    budget: u64,
 }
 
 impl From<Status> for StatusOut {
@@ -290,6 +298,11 @@ impl From<Status> for StatusOut {
             clock: status.clock.as_str(),
             trouble: status.trouble,
             warnings: status.warnings,
+            written: WrittenOut {
+                today: status.written.today,
+                total: status.written.total,
+                budget: status.written.budget,
+            },
         }
     }
 }
