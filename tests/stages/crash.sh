@@ -7,4 +7,4 @@ need cc gcc
 need mkfs.ext4 e2fsprogs
 need_binary
 try "kills and power cuts" 300 cargo test --locked --test crash -- --ignored --nocapture
-try "failing calls" 300 cargo test --locked --test file_faults -- --ignored --nocapture
+try "failing calls" 900 cargo test --locked --test file_faults -- --ignored --nocapture
