@@ -296,8 +296,9 @@ pub const IMPORT_COMPLAINTS: usize = 20;
 /// Bytes of waiting notifications in the automatic export, newest first; accounts and devices are always in
 /// it.
 pub const BACKUP_QUEUE: usize = 1024 * 1024;
-/// From a start to its first automatic export, so that a server that restarts often makes some.
-pub const BACKUP_FIRST: Duration = Duration::from_secs(600);
+/// From a start to its first automatic export: soon enough that a server that restarts often makes some, late
+/// enough that a start which changes nothing leaves the flash alone for a good while.
+pub const BACKUP_FIRST: Duration = Duration::from_secs(20 * 60);
 /// Damaged databases kept aside; of more the oldest is removed.
 pub const BAD_DATABASES: usize = 2;
 /// Repairs remembered in `repairs.txt`, about 300 bytes each; of more the oldest is forgotten.
