@@ -5,6 +5,9 @@
 # shellcheck source=tests/targets.sh
 . tests/targets.sh
 
+need strace strace
+need mkfs.ext4 e2fsprogs
+
 need_binary
 mapfile -t chosen < <(test_targets with-binary)
 ((${#chosen[@]} > 0)) || give_up "no test target runs the binary"

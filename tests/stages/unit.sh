@@ -5,6 +5,9 @@
 # shellcheck source=tests/targets.sh
 . tests/targets.sh
 
+need strace strace
+need mkfs.ext4 e2fsprogs
+
 need_component rustfmt fmt
 need_component clippy clippy
 
