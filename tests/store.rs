@@ -11,6 +11,8 @@ mod scratch;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use lanpush::config::{Durability, Storage};
 use lanpush::edge::data_dir::DataDir;
@@ -186,7 +188,16 @@ impl Bench for OnDisk {
 /// Lets `edit` change the rows of a closed database.
 fn edit_database(path: &Path, edit: &dyn Fn(&mut Rows)) {
     let config = sled::Config::new().path(path).segment_size(64 * 1024);
-    let database = config.flush_every_ms(None).open().unwrap();
+    let config = config.flush_every_ms(None);
+    let is_held = |opened: &sled::Result<sled::Db>| matches!(opened, Err(error) if error.to_string().contains("could not acquire lock"));
+    // sled's own threads give its lock back a moment after the last handle is gone.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut opened = config.open();
+    while is_held(&opened) && Instant::now() < deadline {
+        thread::yield_now();
+        opened = config.open();
+    }
+    let database = opened.unwrap();
     let row =
         |row: sled::Result<(sled::IVec, sled::IVec)>| row.map(|(k, v)| (k.to_vec(), v.to_vec()));
     let before: Rows = database.iter().map(|pair| row(pair).unwrap()).collect();
