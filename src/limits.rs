@@ -310,3 +310,8 @@ pub const TRIAL_CACHE: u64 = 100_000;
 pub const EXPORT_PAGE: usize = 128 * 1024;
 /// Bytes of accounts that the command line sends to the running server at once; below [`HTTP_BODY`].
 pub const IMPORT_PAGE: usize = 32 * 1024;
+
+/// Bytes of a document's text; the stored form has no room for more. Features have lower limits of their own.
+pub const DOCUMENT: usize = 60_000;
+/// Bytes of a document's name: the longest bare JID, or the name and namespace of an element.
+pub const DOCUMENT_NAME: usize = 2 * JID_PART + 1;

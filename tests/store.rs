@@ -22,7 +22,8 @@ use lanpush::push::head::Head;
 use lanpush::push::memory_store::{MemoryStore, Rows};
 use lanpush::push::notification::{DeliveryState, Extras, Notification, NotificationId, Target};
 use lanpush::push::store::{
-    Account, Change, Delivery, Device, DeviceId, Row, Store, StoreError, Ticket, Urgency,
+    Account, Change, Delivery, Device, DeviceId, Document, DocumentId, DocumentKind, Row, Store,
+    StoreError, Ticket, Urgency,
 };
 
 use scratch::Scratch;
@@ -63,7 +64,7 @@ impl dyn Bench + '_ {
 
 type Clause = (&'static str, fn(&mut dyn Bench));
 
-const CONTRACT: [Clause; 10] = [
+const CONTRACT: [Clause; 11] = [
     ("an empty store is empty", starts_empty),
     ("load hands out all kinds in order", loads_in_order),
     ("puts replace and deletes remove", replaces_and_removes),
@@ -71,6 +72,7 @@ const CONTRACT: [Clause; 10] = [
         "a notification takes its deliveries along",
         takes_deliveries_along,
     ),
+    ("documents go with their owner", keeps_documents),
     ("changes of a batch apply in order", applies_in_order),
     ("a refused batch leaves nothing", refuses_whole_batches),
     (
@@ -303,6 +305,57 @@ fn loads_in_order(bench: &mut dyn Bench) {
         Row::Delivery(delivery(300, 1, DeliveryState::Queued)),
     ];
     assert_eq!(bench.load(), want);
+}
+
+fn document(owner: &str, kind: DocumentKind, name: &str, text: &str) -> Document {
+    let id = DocumentId {
+        owner: owner.into(),
+        kind,
+        name: name.into(),
+    };
+    Document {
+        id,
+        text: text.into(),
+    }
+}
+
+fn keeps_documents(bench: &mut dyn Bench) {
+    use DocumentKind::{Contact, Server, Vcard};
+    let long = "x".repeat(limits::DOCUMENT);
+    let all = [
+        document("", Server, "", "salt"),
+        document("ann", Contact, "eve@lan", "1"),
+        document("sam", Contact, "ann@lan", "2"),
+        document("sam", Contact, "eve@lan", &long),
+        document("sam", Vcard, "", "3"),
+    ];
+    let puts: Vec<_> = all.iter().cloned().map(Change::PutDocument).collect();
+    assert_eq!(bench.write(&puts), Ok(()));
+    assert_eq!(bench.load(), []);
+    for one in &all {
+        assert_eq!(bench.store().document(&one.id), Ok(Some(one.text.clone())));
+    }
+    let contacts = bench.store().documents("sam", Contact);
+    assert_eq!(contacts.unwrap(), all[2..4]);
+    bench.reopen();
+    let shorter = document("sam", Contact, "eve@lan", "4");
+    let zoe = document("sam", Contact, "zoe@lan", "5");
+    let changes = [
+        Change::PutDocument(shorter.clone()),
+        Change::PutDocument(zoe.clone()),
+        Change::DeleteDocument(all[2].id.clone()),
+    ];
+    assert_eq!(bench.write(&changes), Ok(()));
+    let contacts = bench.store().documents("sam", Contact);
+    assert_eq!(contacts.unwrap(), [shorter, zoe]);
+    assert_eq!(bench.store().document(&all[2].id), Ok(None));
+    assert_eq!(bench.write(&[Change::DeleteAccount("sam".into())]), Ok(()));
+    assert_eq!(bench.store().documents("sam", Contact), Ok(Vec::new()));
+    assert_eq!(bench.store().document(&all[4].id), Ok(None));
+    bench.reopen();
+    assert_eq!(bench.store().documents("sam", Contact), Ok(Vec::new()));
+    let left = bench.store().documents("ann", Contact);
+    assert_eq!(left.unwrap(), all[1..2]);
 }
 
 fn replaces_and_removes(bench: &mut dyn Bench) {

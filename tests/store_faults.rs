@@ -9,7 +9,9 @@ use std::rc::Rc;
 use lanpush::config::Config;
 use lanpush::push::memory_store::MemoryStore;
 use lanpush::push::notification::{Notification, NotificationId, Target};
-use lanpush::push::store::{Account, Change, Row, Store, StoreError, Ticket, Urgency};
+use lanpush::push::store::{
+    Account, Change, Document, DocumentId, DocumentKind, Row, Store, StoreError, Ticket, Urgency,
+};
 use lanpush::push::{Action, Answer, AskId, ConnId, Done, Draft, Event, Gateway, Refusal, Request};
 use lanpush::time::{Instant, Now, Wall};
 
@@ -65,6 +67,16 @@ impl Store for Faulty {
     fn notification(&self, id: NotificationId) -> Result<Option<Notification>, StoreError> {
         self.faults.hit()?;
         self.store.notification(id)
+    }
+
+    fn document(&self, id: &DocumentId) -> Result<Option<String>, StoreError> {
+        self.faults.hit()?;
+        self.store.document(id)
+    }
+
+    fn documents(&self, owner: &str, kind: DocumentKind) -> Result<Vec<Document>, StoreError> {
+        self.faults.hit()?;
+        self.store.documents(owner, kind)
     }
 
     fn submit(&mut self, ticket: Ticket, changes: Vec<Change>, urgency: Urgency) {

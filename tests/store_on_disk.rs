@@ -200,6 +200,7 @@ fn check_batches(path: &Path, durable: u64) -> u64 {
                 found.entry(number(delivery.notification)).or_default().2 += 1
             }
             Row::Device(device) => panic!("{device:?}"),
+            Row::Document(document) => panic!("{:?}", document.id),
         })
         .unwrap();
     assert_eq!(store.damaged(), 0);

@@ -23,7 +23,9 @@ const DEVICES: &str = r#"{"lanpush":{"format":1,"made":1700000000}}
 {"notification":{"id":"0000018bcfe568000000000000000002","target":{"tags":"a & !b"},"title":"","message":"","uri":"","extras":{"image":"","priority":3,"tags":[],"actions":[],"silent":false,"sequence":"","ttl":0,"deliver_at":4000000000,"sender":"","withdraws":null},"fired":false,"begun":0,"over":null}}
 {"delivery":{"notification":"0000018bcfe568000000000000000001","device":1,"state":"expired","at":9,"queued":5,"sent":0,"acknowledged":0}}
 {"delivery":{"notification":"0000018bcfe568000000000000000001","device":2,"state":"confirmed","at":8,"queued":5,"sent":6,"acknowledged":7}}
-{"end":{"accounts":2,"devices":3,"notifications":2,"deliveries":2}}
+{"document":{"owner":"","kind":"server","name":"n","text":"a \"b\"\n"}}
+{"document":{"owner":"sam","kind":"contact","name":"ann@lan","text":"<item/>"}}
+{"end":{"accounts":2,"devices":3,"notifications":2,"deliveries":2,"documents":2}}
 "#;
 
 fn lanpush(data: &Path, words: &[&str], input: &str) -> Output {
@@ -71,14 +73,14 @@ fn an_export_comes_back_as_it_was() {
     let said = done(&lanpush(&first, &["import", "-"], DEVICES));
     assert_eq!(
         said,
-        "imported accounts: 2, devices: 3, notifications: 2, deliveries: 2\n"
+        "imported accounts: 2, devices: 3, notifications: 2, deliveries: 2, documents: 2\n"
     );
     let file = scratch.path().join("export");
     let name = file.to_str().unwrap();
     let said = done(&lanpush(&first, &["export", name], ""));
     assert_eq!(
         said,
-        "exported accounts: 2, devices: 3, notifications: 2, deliveries: 2\n"
+        "exported accounts: 2, devices: 3, notifications: 2, deliveries: 2, documents: 2\n"
     );
     assert_eq!(
         fs::metadata(&file).unwrap().permissions().mode() & 0o777,
@@ -94,8 +96,8 @@ fn an_export_comes_back_as_it_was() {
     let said = done(&lanpush(&second, &["import", name], ""));
     assert_eq!(
         said,
-        "imported accounts: 0, devices: 0, notifications: 0, deliveries: 0; \
-         accounts kept as they were: 2; records left out: 4\n"
+        "imported accounts: 0, devices: 0, notifications: 0, deliveries: 0, documents: 0; \
+         accounts kept as they were: 2; records left out: 6\n"
     );
     let again = done(&lanpush(&second, &["export", "-"], ""));
     assert_eq!(records(&again), records(&export));
@@ -244,7 +246,7 @@ fn a_running_server_gives_everything_and_takes_accounts() {
             "x".repeat(200)
         );
     }
-    many += "{\"end\":{\"accounts\":3002,\"devices\":3,\"notifications\":2,\"deliveries\":2}}\n";
+    many += "{\"end\":{\"accounts\":3002,\"devices\":3,\"notifications\":2,\"deliveries\":2,\"documents\":2}}\n";
     done(&lanpush(&data, &["import", "-"], &many));
     let offline = done(&lanpush(&data, &["export", "-"], ""));
 

@@ -98,7 +98,7 @@ impl Open {
                 .entry(delivery.notification.0)
                 .or_default()
                 .push(delivery.state),
-            Row::Account(_) | Row::Device(_) => {}
+            Row::Account(_) | Row::Device(_) | Row::Document(_) => {}
         };
         self.store.load(visit).unwrap();
         states

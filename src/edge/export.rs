@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Write};
 
+use sled::IVec;
+
 use super::database::sled_error;
 use crate::limits;
 use crate::push::export::{Counts, FORMAT, Header, Kept, Line};
@@ -113,6 +115,7 @@ impl Export<'_> {
             {
                 self.line(&Line::Delivery(delivery))
             }
+            Row::Document(document) => self.line(&Line::Document(document)),
             Row::Notification(_) | Row::Delivery(_) => Ok(0),
         }
     }
@@ -130,12 +133,23 @@ pub(super) fn load(
         }
     };
     let mut loader = Loader::default();
-    for row in rows.range(..record::END_OF_LOADED) {
+    for row in all_but_bodies(rows, &[]) {
         let (key, value) = row?;
         loader.row(&key, &value, &mut keep);
     }
     loader.finish(&mut keep);
     outcome
+}
+
+/// The rows from a key on, in their order, but for those of bodies.
+fn all_but_bodies(
+    rows: &sled::Db,
+    from: &[u8],
+) -> impl Iterator<Item = sled::Result<(IVec, IVec)>> + use<> {
+    let end = &record::END_OF_LOADED[..];
+    let documents = &record::DOCUMENTS[..];
+    let loaded = rows.range(from..from.max(end));
+    loaded.chain(rows.range(from.max(documents)..))
 }
 
 /// A piece of an export without its first and last line.
@@ -160,8 +174,7 @@ pub(super) fn page(rows: &sled::Db, from: &[u8]) -> Result<Page, ExportError> {
     let mut found = Vec::new();
     let mut loader = Loader::default();
     let mut bytes = 0;
-    let end = &record::END_OF_LOADED[..];
-    for row in rows.range(from..from.max(end)) {
+    for row in all_but_bodies(rows, from) {
         let (key, value) = row?;
         if bytes >= limits::EXPORT_PAGE && record::begins_record(&key) {
             next = Some(key.to_vec());

@@ -14,7 +14,9 @@ use crate::push::androidpn;
 use crate::push::export::{BadLine, Counts, Kept, Line};
 use crate::push::notification::NotificationId;
 use crate::push::record;
-use crate::push::store::{Account, Change, Delivery, Device, DeviceId, Row, StoreError};
+use crate::push::store::{
+    Account, Change, Delivery, Device, DeviceId, Document, DocumentId, Row, StoreError,
+};
 
 /// What an import has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -128,6 +130,8 @@ struct Import<'a> {
     old: BTreeSet<NotificationId>,
     /// Notifications that have come with the file.
     new: BTreeSet<NotificationId>,
+    /// Documents that were there before.
+    documents: BTreeSet<DocumentId>,
     /// Accounts with topics of single devices, which are put again when their devices have come.
     subscribers: Vec<Account>,
     changes: Vec<Change>,
@@ -138,6 +142,7 @@ impl<'a> Import<'a> {
         let mut accounts = BTreeSet::new();
         let mut devices = BTreeMap::new();
         let mut old = BTreeSet::new();
+        let mut documents = BTreeSet::new();
         let mut next_device = 1;
         let loaded = export::load(database.rows(), &mut |row| {
             match row {
@@ -153,6 +158,7 @@ impl<'a> Import<'a> {
                 }
                 Row::Notification(head) => drop(old.insert(head.id)),
                 Row::Delivery(delivery) => next_device = above(next_device, delivery.device),
+                Row::Document(document) => drop(documents.insert(document.id)),
             }
             Ok(())
         });
@@ -169,6 +175,7 @@ impl<'a> Import<'a> {
             next_device,
             old,
             new: BTreeSet::new(),
+            documents,
             subscribers: Vec::new(),
             changes: Vec::new(),
         })
@@ -180,6 +187,7 @@ impl<'a> Import<'a> {
             Line::Device(device) => self.device(device, report),
             Line::Notification(kept) => self.notification(kept, report),
             Line::Delivery(delivery) => self.delivery(delivery, report),
+            Line::Document(document) => self.document(document, report),
             Line::Lanpush(_) | Line::End(_) => Ok(()),
         }
     }
@@ -237,6 +245,17 @@ impl<'a> Import<'a> {
         };
         report.taken.deliveries += 1;
         self.change(Change::PutDelivery(Delivery { device, ..delivery }), report)
+    }
+
+    fn document(&mut self, document: Document, report: &mut Imported) -> Result<(), ImportError> {
+        let owner = &document.id.owner;
+        let is_owned = owner.is_empty() || self.accounts.contains(owner);
+        if !is_owned || (self.documents.contains(&document.id) && !self.replace) {
+            report.left_out += 1;
+            return Ok(());
+        }
+        report.taken.documents += 1;
+        self.change(Change::PutDocument(document), report)
     }
 
     /// Gives the devices of the file the topics they had.

@@ -100,6 +100,12 @@ impl Layer {
         }
     }
 
+    /// The keys that begin so and are written here.
+    pub(super) fn keys_below(&self, prefix: &[u8]) -> impl Iterator<Item = &Vec<u8>> {
+        let behind = self.rows.range(prefix.to_vec()..).map(|(key, _)| key);
+        behind.take_while(move |key| key.starts_with(prefix))
+    }
+
     /// Whether something is merged into a row whose key begins so.
     pub(super) fn has_merges(&self, prefix: &[u8]) -> bool {
         let behind = self.merges.range((prefix.to_vec(), 0)..);

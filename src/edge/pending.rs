@@ -244,6 +244,19 @@ impl Pending {
             .find_map(|layer| layer.get(key))
     }
 
+    /// Adds the rows whose keys begin with `prefix`, but for those of notifications. What is there already is
+    /// of the database, and this says nothing of it.
+    pub(super) fn put_below(&self, prefix: &[u8], rows: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
+        let layers = [self.writing.as_deref(), Some(&self.layer)];
+        for layer in layers.into_iter().flatten() {
+            for key in layer.keys_below(prefix) {
+                if let Some(Some(value)) = self.get(key) {
+                    rows.insert(key.clone(), value);
+                }
+            }
+        }
+    }
+
     /// Whether the layers have a row of that key; `None` if they say nothing of it.
     fn layer_row(&self, key: &[u8]) -> Option<bool> {
         let layers = [Some(&self.layer), self.writing.as_deref()];

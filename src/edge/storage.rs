@@ -1,5 +1,6 @@
 //! The store on disk: batches go to the storage thread, reads happen on the caller's thread, at once.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -20,7 +21,9 @@ use crate::config::{Durability, Storage};
 use crate::limits;
 use crate::push::notification::{Notification, NotificationId};
 use crate::push::record::{self, BadRecord, Loader};
-use crate::push::store::{Account, Change, Row, Store, StoreError, Ticket, Urgency};
+use crate::push::store::{
+    Account, Change, Document, DocumentId, DocumentKind, Row, Store, StoreError, Ticket, Urgency,
+};
 
 /// What became of a batch.
 pub type Outcome = (Ticket, Result<(), StoreError>);
@@ -257,6 +260,26 @@ impl Store for SledStore {
         })
     }
 
+    fn document(&self, id: &DocumentId) -> Result<Option<String>, StoreError> {
+        self.rows.read(|rows| {
+            let read = record::read_document(id, |key| self.rows.get(rows, key))?;
+            Ok(self.rows.whole(read).map(|document| document.text))
+        })
+    }
+
+    fn documents(&self, owner: &str, kind: DocumentKind) -> Result<Vec<Document>, StoreError> {
+        let Some(prefix) = record::documents_prefix(owner, kind) else {
+            return Ok(Vec::new());
+        };
+        self.rows.read(|rows| {
+            let found = record::documents(self.rows.below(rows, &prefix)?);
+            Ok(found
+                .into_iter()
+                .filter_map(|read| self.rows.whole(Some(read)))
+                .collect())
+        })
+    }
+
     fn submit(&mut self, ticket: Ticket, changes: Vec<Change>, urgency: Urgency) {
         if let Some(outcome) = self.take(&changes) {
             // The channel has no bound, and once nobody listens no outcome matters.
@@ -310,6 +333,29 @@ impl SharedRows {
             return Ok(row.map(IVec::from));
         }
         rows.get(key).map_err(sled_error)
+    }
+
+    /// The rows whose keys begin with `prefix`, as they are or will be.
+    fn below(
+        &self,
+        rows: &sled::Db,
+        prefix: &[u8],
+    ) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError> {
+        let pending = self.pending();
+        let mut below = BTreeMap::new();
+        for row in rows.scan_prefix(prefix) {
+            let (key, value) = row.map_err(sled_error)?;
+            if pending
+                .as_ref()
+                .is_none_or(|pending| pending.get(&key).is_none())
+            {
+                below.insert(key.to_vec(), value.to_vec());
+            }
+        }
+        if let Some(pending) = pending {
+            pending.put_below(prefix, &mut below);
+        }
+        Ok(below)
     }
 
     fn read<T>(

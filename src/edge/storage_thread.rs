@@ -359,7 +359,10 @@ fn stage(
 
 /// Whether a change makes the database grow for good.
 pub(super) fn grows(change: &Change) -> bool {
-    matches!(change, Change::PutNotification(_) | Change::PutAccount(_))
+    matches!(
+        change,
+        Change::PutNotification(_) | Change::PutAccount(_) | Change::PutDocument(_)
+    )
 }
 
 /// Disk space that writes may take, with what sled spends on its log and on rewriting pages.

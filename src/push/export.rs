@@ -9,7 +9,8 @@
 //! {"device":{"id":1,"account":"sam","resource":"phone",…}}
 //! {"notification":{"id":"018b…","target":{"user":"sam"},…,"begun":1700000000}}
 //! {"delivery":{"notification":"018b…","device":1,"state":"queued",…}}
-//! {"end":{"accounts":1,"devices":1,"notifications":1,"deliveries":1}}
+//! {"document":{"owner":"sam","kind":"vcard","name":"","text":"…"}}
+//! {"end":{"accounts":1,"devices":1,"notifications":1,"deliveries":1,"documents":1}}
 //! ```
 //!
 //! Records are written as the store's own types are: a field added there is a field here, one that is missing
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::head::{Head, Over};
 use super::notification::{DeliveryState, Notification};
 use super::record;
-use super::store::{Account, Change, Delivery, Device};
+use super::store::{Account, Change, Delivery, Device, Document};
 use crate::limits;
 use crate::xmpp::jid;
 
@@ -44,6 +45,8 @@ pub enum Line {
     Notification(Kept),
     /// How far one device has got with one notification.
     Delivery(Delivery),
+    /// What a feature keeps for an account.
+    Document(Document),
     /// The last.
     End(Counts),
 }
@@ -112,6 +115,8 @@ pub struct Counts {
     pub notifications: u64,
     /// Deliveries.
     pub deliveries: u64,
+    /// Documents.
+    pub documents: u64,
 }
 
 impl Counts {
@@ -122,6 +127,7 @@ impl Counts {
             Line::Device(_) => &mut self.devices,
             Line::Notification(_) => &mut self.notifications,
             Line::Delivery(_) => &mut self.deliveries,
+            Line::Document(_) => &mut self.documents,
             Line::Lanpush(_) | Line::End(_) => return,
         };
         *count += 1;
@@ -135,11 +141,12 @@ impl fmt::Display for Counts {
             devices,
             notifications,
             deliveries,
+            documents,
         } = self;
         write!(
             f,
             "accounts: {accounts}, devices: {devices}, notifications: {notifications}, \
-             deliveries: {deliveries}"
+             deliveries: {deliveries}, documents: {documents}"
         )
     }
 }
@@ -174,11 +181,12 @@ impl Line {
                 Err(BadLine("its end cannot be kept".into()))
             }
             Self::Notification(kept) => {
-                let put = Change::PutNotification(kept.notification.clone());
-                match record::writes(&put, &mut Vec::new()) {
-                    Ok(()) => Ok(Self::Notification(kept)),
-                    Err(why) => Err(BadLine(why.to_string())),
-                }
+                storable(Change::PutNotification(kept.notification.clone()))?;
+                Ok(Self::Notification(kept))
+            }
+            Self::Document(document) => {
+                storable(Change::PutDocument(document.clone()))?;
+                Ok(Self::Document(document))
             }
             Self::Lanpush(header) if header.format > FORMAT => Err(BadLine(format!(
                 "a later lanpush wrote it (format {}, this one knows {FORMAT})",
@@ -187,6 +195,10 @@ impl Line {
             line => Ok(line),
         }
     }
+}
+
+fn storable(change: Change) -> Result<(), BadLine> {
+    record::writes(&change, &mut Vec::new()).map_err(|why| BadLine(why.to_string()))
 }
 
 fn is_end(over: Over) -> bool {
@@ -247,7 +259,7 @@ pub fn checked(mut account: Account) -> Result<Account, BadLine> {
 mod tests {
     use super::*;
     use crate::push::notification::{Extras, Link, NotificationId, Priority, Target};
-    use crate::push::store::{DeviceId, Subscription};
+    use crate::push::store::{DeviceId, DocumentId, DocumentKind, Subscription};
 
     fn extras() -> Extras {
         Extras {
@@ -338,6 +350,14 @@ mod tests {
             notification(u128::MAX, Target::Tags("a & !(b | c)".parse().unwrap())),
             delivery(DeliveryState::Queued),
             delivery(DeliveryState::Confirmed),
+            Line::Document(Document {
+                id: DocumentId {
+                    owner: "sam".into(),
+                    kind: DocumentKind::Private,
+                    name: "a\u{1f511}".into(),
+                },
+                text: "<x/>\n".into(),
+            }),
             Line::End(Counts {
                 accounts: 1,
                 ..Counts::default()
@@ -471,7 +491,7 @@ mod tests {
     fn counting() {
         let mut counts = Counts::default();
         lines().iter().for_each(|line| counts.add(line));
-        let text = "accounts: 1, devices: 2, notifications: 6, deliveries: 2";
+        let text = "accounts: 1, devices: 2, notifications: 6, deliveries: 2, documents: 1";
         assert_eq!(counts.to_string(), text);
     }
 }

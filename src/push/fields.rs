@@ -7,7 +7,7 @@ use super::head::{Head, Over, Reach, Series};
 use super::notification::{
     DeliveryState, Extras, Link, Notification, NotificationId, Priority, Target,
 };
-use super::store::{Account, Device, DeviceId, Subscription};
+use super::store::{Account, Device, DeviceId, Document, DocumentId, DocumentKind, Subscription};
 use super::tag_expression::TagExpression;
 use crate::limits;
 
@@ -218,6 +218,35 @@ fn over(state: u8, at: u32) -> Option<Option<Over>> {
         }
         _ => None,
     }
+}
+
+/// The fields of a document, with all of its key, which may only have digests.
+///
+/// # Errors
+/// A text above [`limits::DOCUMENT`] bytes.
+pub(super) fn of_document(document: &Document) -> Result<Vec<u8>, Unstorable> {
+    if document.text.len() > limits::DOCUMENT {
+        return Err(Unstorable("document"));
+    }
+    let mut out = vec![document.id.kind as u8];
+    put_text(&document.id.owner, "account name", &mut out)?;
+    put_text(&document.id.name, "document name", &mut out)?;
+    put_text(&document.text, "document", &mut out)?;
+    Ok(out)
+}
+
+/// The document they make, or `None` if they are damaged.
+pub(super) fn document(mut fields: Fields<'_>) -> Option<Document> {
+    let kind = DocumentKind::from_byte(fields.byte()?)?;
+    let document = Document {
+        id: DocumentId {
+            owner: fields.text()?,
+            kind,
+            name: fields.text()?,
+        },
+        text: fields.text()?,
+    };
+    fields.end(document)
 }
 
 fn target_kind(target: &Target) -> u8 {

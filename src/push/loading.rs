@@ -37,6 +37,8 @@ impl Loading {
             Row::Device(record) => self.device(record),
             Row::Notification(head) => self.ledger.enter(head, true),
             Row::Delivery(delivery) => self.delivery(delivery, now),
+            // Read when they are asked for.
+            Row::Document(_) => {}
         }
     }
 

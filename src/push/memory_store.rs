@@ -6,7 +6,9 @@ use std::rc::Rc;
 
 use super::notification::{Notification, NotificationId};
 use super::record::{self, BadRecord, Loader, Write};
-use super::store::{Account, Change, Row, Store, StoreError, Ticket, Urgency};
+use super::store::{
+    Account, Change, Document, DocumentId, DocumentKind, Row, Store, StoreError, Ticket, Urgency,
+};
 
 /// Rows by key, in the form of [`record`].
 pub type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -130,6 +132,27 @@ impl Store for MemoryStore {
         let state = self.state.borrow();
         let read = record::read_notification(id, |key| state.get(key))?;
         Ok(state.whole(read))
+    }
+
+    fn document(&self, id: &DocumentId) -> Result<Option<String>, StoreError> {
+        let state = self.state.borrow();
+        let read = record::read_document(id, |key| state.get(key))?;
+        Ok(state.whole(read).map(|document| document.text))
+    }
+
+    fn documents(&self, owner: &str, kind: DocumentKind) -> Result<Vec<Document>, StoreError> {
+        let state = self.state.borrow();
+        let rows = state.readable()?;
+        let Some(prefix) = record::documents_prefix(owner, kind) else {
+            return Ok(Vec::new());
+        };
+        let own = rows.range(prefix.clone()..);
+        let own = own.take_while(|(key, _)| key.starts_with(&prefix));
+        let read = record::documents(own);
+        Ok(read
+            .into_iter()
+            .filter_map(|read| state.whole(Some(read)))
+            .collect())
     }
 
     fn submit(&mut self, ticket: Ticket, changes: Vec<Change>, _: Urgency) {

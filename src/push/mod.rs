@@ -30,6 +30,7 @@ pub mod receipt;
 pub mod record;
 pub mod registration;
 mod row;
+mod row_key;
 pub mod schedule;
 pub mod series;
 mod sql;

@@ -11,24 +11,27 @@
 //! | 3 notification | id | fields of its head |
 //! | 4 deliveries | notification, block of 16 devices | device in the block, state and times of each |
 //! | 5 body | notification, part | number of parts, a piece of the fields |
+//! | 6 document | owner as in 1, kind, name as in 1, part | number of parts, a piece of the fields |
 //!
 //! Accounts and bodies are cut into parts, and long names are digested, because sled puts a page above 16 KiB
 //! into a file of its own, which it neither syncs nor, often, ever removes; a page holds about 16 rows, or 256
-//! keys. Bodies are a kind of their own, behind the others, so that a start reads everything but them.
+//! keys. Bodies are a kind of their own, behind the others, and documents behind them, so that a start reads
+//! everything but these.
 //! Deliveries share rows because a row costs sled far more than its bytes: a push to 10 000 devices writes
 //! 0.4 MB instead of 4.
-
-use sha1::{Digest, Sha1};
 
 use super::entries;
 use super::fields::{self, Fields};
 use super::head::Head;
 use super::notification::{Notification, NotificationId};
 use super::row::{
-    ACCOUNT, BODY, DELIVERIES, DEVICE, NOTIFICATION, PART, Parts, open, read_parts, sealed,
+    ACCOUNT, BODY, DELIVERIES, DEVICE, DOCUMENT, NOTIFICATION, PART, Parts, open, read_parts,
+    sealed,
 };
-use super::store::{Account, Change, Delivery, DeviceId, Row};
-use crate::limits;
+use super::row_key::{
+    account_prefix, deliveries_key, device_key, document_prefix, notification_key, owner_prefix,
+};
+use super::store::{Account, Change, Delivery, DeviceId, Document, DocumentId, DocumentKind, Row};
 
 pub use super::entries::{Entry, device_of};
 pub use super::fields::Unstorable;
@@ -37,10 +40,8 @@ pub use super::row::{BadRecord, Fault, VERSION};
 /// First key [`Loader`] has no use for: bodies lie behind it.
 pub const END_OF_LOADED: [u8; 1] = [BODY];
 
-/// Bytes of the longest account name that is its own key. androidpn's clients register 32 hex digits.
-const NAME_IN_KEY: usize = 32;
-/// Stands for a digested name: no UTF-8 text begins so.
-const DIGEST: u8 = 0xff;
+/// First key of the documents, which go to the end.
+pub const DOCUMENTS: [u8; 1] = [DOCUMENT];
 
 /// One write to the map of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +81,10 @@ pub fn writes(change: &Change, into: &mut Vec<Write>) -> Result<(), Unstorable> 
         }
         // A name that cannot be stored has not been.
         Change::DeleteAccount(name) => {
-            into.extend(account_prefix(name).map(Write::DeletePrefix));
+            if let (Ok(account), Ok(documents)) = (account_prefix(name), owner_prefix(name)) {
+                into.push(Write::DeletePrefix(account));
+                into.push(Write::DeletePrefix(documents));
+            }
         }
         Change::PutDevice(device) => put(device_key(device.id), &fields::of_device(device)?, into),
         Change::DeleteDevice(id) => into.push(Write::Delete(device_key(*id))),
@@ -99,6 +103,11 @@ pub fn writes(change: &Change, into: &mut Vec<Write>) -> Result<(), Unstorable> 
             key: deliveries_key(delivery),
             entry: entries::of_delivery(delivery),
         }),
+        Change::PutDocument(document) => {
+            let prefix = document_prefix(&document.id)?;
+            put_parts(prefix, &fields::of_document(document)?, into)?;
+        }
+        Change::DeleteDocument(id) => into.extend(document_prefix(id).map(Write::DeletePrefix)),
     }
     Ok(())
 }
@@ -145,34 +154,72 @@ pub fn read_notification<V: AsRef<[u8]>, E>(
     Ok(record.map(|parts| parts.finish(|fields| fields::body(id, fields))))
 }
 
+/// Reads a document through `get`, which looks up one row.
+///
+/// # Errors
+/// Those of `get`. A record that cannot be read is `Some(Err(_))`.
+pub fn read_document<V: AsRef<[u8]>, E>(
+    id: &DocumentId,
+    get: impl FnMut(&[u8]) -> Result<Option<V>, E>,
+) -> Result<Option<Result<Document, BadRecord>>, E> {
+    let Ok(prefix) = document_prefix(id) else {
+        return Ok(None);
+    };
+    Ok(read_parts(prefix, get)?.map(finish_document))
+}
+
+/// The documents that rows make, given in order.
+pub fn documents<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+    rows: impl IntoIterator<Item = (K, V)>,
+) -> Vec<Result<Document, BadRecord>> {
+    let mut found = Vec::new();
+    let mut keep = |read: Result<Row, BadRecord>| match read {
+        Ok(Row::Document(document)) => found.push(Ok(document)),
+        Ok(_) => {}
+        Err(bad) => found.push(Err(bad)),
+    };
+    let mut loader = Loader::default();
+    for (key, value) in rows {
+        loader.row(key.as_ref(), value.as_ref(), &mut keep);
+    }
+    loader.finish(&mut keep);
+    found
+}
+
+/// How the keys of an owner's documents of one kind begin; `None` if there cannot be any.
+#[must_use]
+pub fn documents_prefix(owner: &str, kind: DocumentKind) -> Option<Vec<u8>> {
+    let mut prefix = owner_prefix(owner).ok()?;
+    prefix.push(kind as u8);
+    Some(prefix)
+}
+
 /// Whether a new record begins with this row, so that a [`Loader`] can begin here.
 #[must_use]
 pub fn begins_record(key: &[u8]) -> bool {
-    key.first() != Some(&ACCOUNT) || key.last() == Some(&0)
+    !matches!(key.first(), Some(&ACCOUNT | &DOCUMENT)) || key.last() == Some(&0)
 }
 
-/// Turns the rows below [`END_OF_LOADED`], given in order, into what [`crate::push::store::Store::load`]
-/// hands out.
+/// Turns rows, given in order, into records. Those below [`END_OF_LOADED`] are what
+/// [`crate::push::store::Store::load`] hands out; those from [`DOCUMENTS`] on are documents.
 #[derive(Debug, Default)]
 pub struct Loader {
-    /// The account whose parts are coming in.
-    account: Option<Parts>,
+    /// The account or document whose parts are coming in.
+    open: Option<Parts>,
 }
 
 impl Loader {
     /// Takes the next row.
     pub fn row(&mut self, key: &[u8], value: &[u8], visit: &mut dyn FnMut(Result<Row, BadRecord>)) {
-        if let (Some(&ACCOUNT), Some((_, prefix))) = (key.first(), key.split_last()) {
+        if let (Some(&(ACCOUNT | DOCUMENT)), Some((_, prefix))) = (key.first(), key.split_last()) {
             if self
-                .account
+                .open
                 .as_ref()
                 .is_none_or(|parts| parts.prefix != prefix)
             {
                 self.finish(visit);
             }
-            let parts = self
-                .account
-                .get_or_insert_with(|| Parts::new(prefix.to_vec()));
+            let parts = self.open.get_or_insert_with(|| Parts::new(prefix.to_vec()));
             return parts.add(key, value);
         }
         self.finish(visit);
@@ -188,12 +235,15 @@ impl Loader {
         }
     }
 
-    /// Hands out the last account, if it was still waiting for parts. To be called after the last row.
+    /// Hands out the last record, if it was still waiting for parts. To be called after the last row.
     pub fn finish(&mut self, visit: &mut dyn FnMut(Result<Row, BadRecord>)) {
-        let Some(parts) = self.account.take() else {
+        let Some(parts) = self.open.take() else {
             return;
         };
-        visit(finish_account(parts).map(Row::Account));
+        visit(match parts.prefix.first() {
+            Some(&DOCUMENT) => finish_document(parts).map(Row::Document),
+            _ => finish_account(parts).map(Row::Account),
+        });
     }
 }
 
@@ -216,42 +266,6 @@ pub fn notification_of(key: &[u8]) -> Option<NotificationId> {
     matches!(*kind, NOTIFICATION | DELIVERIES | BODY)
         .then(|| rest.first_chunk().copied())?
         .map(|id| NotificationId(u128::from_be_bytes(id)))
-}
-
-// ---- keys ------------------------------------------------------------------------------------
-
-fn account_prefix(name: &str) -> Result<Vec<u8>, Unstorable> {
-    if name.is_empty() || name.len() > limits::JID_PART || name.contains('\0') {
-        return Err(Unstorable("account name"));
-    }
-    let mut prefix = vec![ACCOUNT];
-    if name.len() > NAME_IN_KEY {
-        prefix.push(DIGEST);
-        prefix.extend(Sha1::digest(name));
-    } else {
-        prefix.extend(name.as_bytes());
-        // It ends the name, so that no name's rows begin like another's.
-        prefix.push(0);
-    }
-    Ok(prefix)
-}
-
-fn device_key(id: DeviceId) -> Vec<u8> {
-    let mut key = vec![DEVICE];
-    key.extend(id.0.to_be_bytes());
-    key
-}
-
-fn notification_key(kind: u8, id: NotificationId) -> Vec<u8> {
-    let mut key = vec![kind];
-    key.extend(id.0.to_be_bytes());
-    key
-}
-
-fn deliveries_key(delivery: &Delivery) -> Vec<u8> {
-    let mut key = notification_key(DELIVERIES, delivery.notification);
-    key.extend(entries::block_of(delivery.device).to_be_bytes());
-    key
 }
 
 // ---- rows -------------------------------------------------------------------------------------
@@ -283,6 +297,12 @@ fn finish_account(parts: Parts) -> Result<Account, BadRecord> {
     // The name is checked against the key, which may only have its digest.
     let ours = |account: &Account| account_prefix(&account.name).is_ok_and(|own| own == prefix);
     parts.finish(|fields| fields::account(fields).filter(ours))
+}
+
+fn finish_document(parts: Parts) -> Result<Document, BadRecord> {
+    let prefix = parts.prefix.clone();
+    let ours = |found: &Document| document_prefix(&found.id).is_ok_and(|own| own == prefix);
+    parts.finish(|fields| fields::document(fields).filter(ours))
 }
 
 fn single_row(key: &[u8], value: &[u8]) -> Result<Row, Fault> {
@@ -324,6 +344,7 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
+    use crate::limits;
     use crate::push::head::Over;
     use crate::push::notification::{DeliveryState, Extras, Link, Priority, Target};
     use crate::push::row::checksum;
@@ -606,10 +627,64 @@ mod tests {
                 Row::Device(device) => Change::PutDevice(device),
                 Row::Notification(head) => Change::PutHead(head),
                 Row::Delivery(delivery) => Change::PutDelivery(delivery),
+                Row::Document(document) => Change::PutDocument(document),
             };
             apply(&mut rows, &change);
         }
         assert_eq!(load(&rows), want);
+    }
+
+    #[test]
+    fn documents_lie_apart_and_are_told_from_each_other() {
+        let mut rows = rows_of(&Change::PutAccount(sam()));
+        let id = |owner: &str, kind, name: &str| DocumentId {
+            owner: owner.into(),
+            kind,
+            name: name.into(),
+        };
+        let long = "n".repeat(limits::DOCUMENT_NAME);
+        let ids = [
+            id("", DocumentKind::Server, ""),
+            id("sa", DocumentKind::Contact, "m"),
+            id("sam", DocumentKind::Contact, ""),
+            id("sam", DocumentKind::Contact, "eve@lan"),
+            id("sam", DocumentKind::Contact, "eve@lan2"),
+            id("sam", DocumentKind::Contact, &long),
+            id("sam", DocumentKind::Vcard, "eve@lan"),
+            id(&"s".repeat(33), DocumentKind::Contact, "eve@lan"),
+        ];
+        for (number, id) in ids.iter().enumerate() {
+            let text = "x".repeat(700 * number);
+            let id = id.clone();
+            apply(&mut rows, &Change::PutDocument(Document { id, text }));
+        }
+        assert_eq!(load(&rows), [Ok(Row::Account(sam()))]);
+        let text = |rows: &Rows, id| {
+            let read = read_document(id, |key| Ok::<_, Infallible>(rows.get(key))).unwrap();
+            read.map(|document| document.unwrap().text.len())
+        };
+        for (number, id) in ids.iter().enumerate() {
+            assert_eq!(text(&rows, id), Some(700 * number), "{id:?}");
+        }
+        let prefix = documents_prefix("sam", DocumentKind::Contact).unwrap();
+        let own = rows.iter().filter(|(key, _)| key.starts_with(&prefix));
+        let names: Vec<_> = documents(own)
+            .into_iter()
+            .map(|one| one.unwrap().id.name)
+            .collect();
+        assert_eq!(names, ["", "eve@lan", "eve@lan2", &long]);
+        apply(&mut rows, &Change::DeleteDocument(ids[3].clone()));
+        assert_eq!(text(&rows, &ids[3]), None);
+        assert_eq!(text(&rows, &ids[4]), Some(2800));
+        apply(&mut rows, &Change::DeleteAccount("sam".into()));
+        let left: Vec<_> = ids.iter().filter(|id| text(&rows, id).is_some()).collect();
+        assert_eq!(left, [&ids[0], &ids[1], &ids[7]]);
+        let too_long = Document {
+            id: ids[0].clone(),
+            text: "x".repeat(limits::DOCUMENT + 1),
+        };
+        let refused = writes(&Change::PutDocument(too_long), &mut Vec::new());
+        assert_eq!(refused, Err(Unstorable("document")));
     }
 
     #[test]

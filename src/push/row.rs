@@ -22,6 +22,8 @@ pub(super) const NOTIFICATION: u8 = 3;
 pub(super) const DELIVERIES: u8 = 4;
 /// First byte of the keys of a notification's body.
 pub(super) const BODY: u8 = 5;
+/// First byte of a document's keys.
+pub(super) const DOCUMENT: u8 = 6;
 /// Bytes of fields in one part of an account or a body.
 pub(super) const PART: usize = 512;
 
@@ -51,6 +53,7 @@ impl fmt::Display for BadRecord {
             Some(&NOTIFICATION) => "notification",
             Some(&DELIVERIES) => "deliveries",
             Some(&BODY) => "notification body",
+            Some(&DOCUMENT) => "document",
             _ => "unknown",
         };
         write!(f, "{kind} record ")?;

@@ -90,12 +90,75 @@ pub struct Delivery {
     pub acknowledged: u32,
 }
 
+/// A text that a feature keeps for an account, such as a contact, a vCard, or a message that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Document {
+    /// The key.
+    #[serde(flatten)]
+    pub id: DocumentId,
+    /// What the feature made of it; at most [`crate::limits::DOCUMENT`] bytes.
+    pub text: String,
+}
+
+/// Names a document.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+pub struct DocumentId {
+    /// Local part of the account it goes with, or nothing if it is the server's own.
+    #[serde(default)]
+    pub owner: String,
+    /// What it is.
+    pub kind: DocumentKind,
+    /// Tells it from the owner's others of the kind; at most [`crate::limits::DOCUMENT_NAME`] bytes.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// What a document is. The numbers are those of the stored form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub enum DocumentKind {
+    /// An entry of a roster; its name is the contact's bare JID.
+    Contact = 1,
+    /// A vCard.
+    Vcard = 2,
+    /// Private XML (XEP-0049); its name is the element's.
+    Private = 3,
+    /// A blocked JID (XEP-0191), which is its name.
+    Blocked = 4,
+    /// A chat message that waits for its reader; its name rises with each.
+    Message = 5,
+    /// A token to register with (XEP-0445); its name is the token's digest.
+    Invitation = 6,
+    /// What a feature of the server keeps for itself.
+    Server = 7,
+}
+
+impl DocumentKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Contact,
+        Self::Vcard,
+        Self::Private,
+        Self::Blocked,
+        Self::Message,
+        Self::Invitation,
+        Self::Server,
+    ];
+
+    /// The kind of that number.
+    #[must_use]
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
+    }
+}
+
 /// One write. Putting replaces; deleting what is not there is no error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Adds or replaces an account.
     PutAccount(Account),
-    /// Removes an account; its devices are removed by changes of their own.
+    /// Removes an account with its documents; its devices are removed by changes of their own.
     DeleteAccount(String),
     /// Adds or replaces a device.
     PutDevice(Device),
@@ -109,6 +172,10 @@ pub enum Change {
     DeleteNotification(NotificationId),
     /// Adds or replaces a delivery.
     PutDelivery(Delivery),
+    /// Adds or replaces a document.
+    PutDocument(Document),
+    /// Removes a document.
+    DeleteDocument(DocumentId),
 }
 
 /// Names one submitted batch. Tickets grow by one with each batch.
@@ -155,6 +222,8 @@ pub enum Row {
     Notification(Head),
     /// A delivery.
     Delivery(Delivery),
+    /// A document, which [`Store::load`] does not hand out.
+    Document(Document),
 }
 
 /// Where accounts, devices, notifications and deliveries live.
@@ -179,6 +248,19 @@ pub trait Store {
     /// # Errors
     /// [`StoreError::Failed`] if it cannot be read.
     fn notification(&self, id: NotificationId) -> Result<Option<Notification>, StoreError>;
+
+    /// A document's text.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] if it cannot be read.
+    fn document(&self, id: &DocumentId) -> Result<Option<String>, StoreError>;
+
+    /// All documents of one kind an account has, in the order of their names; names above 64 bytes come after
+    /// the others, in no useful order.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] if they cannot be read.
+    fn documents(&self, owner: &str, kind: DocumentKind) -> Result<Vec<Document>, StoreError>;
 
     /// Takes a batch. Its outcome comes as [`crate::push::Event::Stored`] with this ticket, for batches of
     /// either urgency.

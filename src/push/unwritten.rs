@@ -42,7 +42,11 @@ impl Key {
             Change::PutDelivery(delivery) => {
                 Some(Self::Delivery(delivery.notification, delivery.device))
             }
-            Change::PutAccount(_) | Change::DeleteAccount(_) | Change::PutNotification(_) => None,
+            Change::PutAccount(_)
+            | Change::DeleteAccount(_)
+            | Change::PutNotification(_)
+            | Change::PutDocument(_)
+            | Change::DeleteDocument(_) => None,
         }
     }
 }

@@ -7,7 +7,10 @@ use std::rc::Rc;
 
 use lanpush::push::memory_store::MemoryStore;
 use lanpush::push::notification::{Notification, NotificationId};
-use lanpush::push::store::{Account, Change, DeviceId, Row, Store, StoreError, Ticket, Urgency};
+use lanpush::push::store::{
+    Account, Change, DeviceId, Document, DocumentId, DocumentKind, Row, Store, StoreError, Ticket,
+    Urgency,
+};
 
 use super::random::Random;
 
@@ -244,6 +247,14 @@ impl Store for Port {
 
     fn notification(&self, id: NotificationId) -> Result<Option<Notification>, StoreError> {
         self.store.notification(id)
+    }
+
+    fn document(&self, id: &DocumentId) -> Result<Option<String>, StoreError> {
+        self.store.document(id)
+    }
+
+    fn documents(&self, owner: &str, kind: DocumentKind) -> Result<Vec<Document>, StoreError> {
+        self.store.documents(owner, kind)
     }
 
     fn submit(&mut self, ticket: Ticket, changes: Vec<Change>, urgency: Urgency) {

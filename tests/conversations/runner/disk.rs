@@ -6,7 +6,9 @@ use std::rc::Rc;
 
 use lanpush::push::memory_store::MemoryStore;
 use lanpush::push::notification::{Notification, NotificationId};
-use lanpush::push::store::{Account, Change, Row, Store, StoreError, Ticket, Urgency};
+use lanpush::push::store::{
+    Account, Change, Document, DocumentId, DocumentKind, Row, Store, StoreError, Ticket, Urgency,
+};
 
 use super::script::Disk;
 
@@ -77,6 +79,14 @@ impl Store for Refusing {
 
     fn notification(&self, id: NotificationId) -> Result<Option<Notification>, StoreError> {
         self.store.notification(id)
+    }
+
+    fn document(&self, id: &DocumentId) -> Result<Option<String>, StoreError> {
+        self.store.document(id)
+    }
+
+    fn documents(&self, owner: &str, kind: DocumentKind) -> Result<Vec<Document>, StoreError> {
+        self.store.documents(owner, kind)
     }
 
     fn submit(&mut self, ticket: Ticket, changes: Vec<Change>, urgency: Urgency) {
