@@ -26,6 +26,8 @@ pub struct Config {
     pub xmpp: Xmpp,
     /// `[http]`
     pub http: Http,
+    /// `[tls]`
+    pub tls: Tls,
     /// `[push]`
     pub push: Push,
     /// `[storage]`
@@ -82,6 +84,19 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Networks whose machines may use the page and the API.
     pub trusted: Vec<Network>,
+}
+
+/// `[tls]`: encryption.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Whether there is any. A build without the feature `tls` has none, whatever is asked for.
+    pub enabled: bool,
+    /// Address and port on which phones begin with TLS at once (XEP-0368); port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// PEM file of the certificate and its chain; empty for one of our own making.
+    pub certificate: String,
+    /// PEM file of its key; empty if it stands in the same file.
+    pub key: String,
 }
 
 /// `[push]`: notifications.
@@ -244,6 +259,17 @@ impl Default for Http {
     }
 }
 
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            listen: any_address(5223),
+            certificate: String::new(),
+            key: String::new(),
+        }
+    }
+}
+
 /// Every address of the machine, IPv4 and IPv6.
 fn any_address(port: u16) -> SocketAddr {
     (Ipv6Addr::UNSPECIFIED, port).into()
@@ -352,6 +378,7 @@ mod tests {
             server.aliases = ["gw.lan"]
             xmpp = { registration = "open", plaintext_login = false, idle = 99 }
             http.trusted = ["192.168.1.0/24"]
+            tls = { certificate = "/etc/ssl/push.pem", key = "/etc/ssl/push.key" }
             push = { api_key = "k", queue = 5, history = 6, history_days = 7, history_bytes = 800000 }
             log.level = "debug"
         "#;
@@ -361,6 +388,7 @@ mod tests {
             server.data = "/elsewhere"
             xmpp.listen = "[::]:1"
             http.listen = "[::]:2"
+            tls = { enabled = false, listen = "[::]:3" }
             storage = { cache = 300000, export_hours = 1, durability = "relaxed", delay = 9, write_budget = "20M" }
             limits.connections = 9
         "#;
@@ -371,6 +399,8 @@ mod tests {
                 "server.data",
                 "xmpp.listen",
                 "http.listen",
+                "tls.enabled",
+                "tls.listen",
                 "storage.cache",
                 "storage.export_hours",
                 "storage.durability",

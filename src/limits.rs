@@ -87,6 +87,11 @@ pub const CONNECTIONS: usize = 4096;
 pub const SPARE_DESCRIPTORS: usize = 32;
 /// The shared buffer every connection reads through; one for the whole process.
 pub const READ_BUFFER: usize = 16 * 1024;
+/// Bytes a TLS handshake may have from the phone; over it: an alert and the end. Worst case per connection
+/// before its login. A hello with post-quantum keys has about 2 KB.
+pub const TLS_HANDSHAKE: usize = 16 * 1024;
+/// Bytes of a certificate's file and of its key's; over it: exit code 2.
+pub const PEM_BYTES: u64 = 64 * 1024;
 /// Connections taken from the backlog before others get a turn.
 pub const ACCEPT_BATCH: usize = 16;
 /// The kernel's queue of connections not yet accepted; a reconnect storm fits in.

@@ -605,6 +605,7 @@ fn the_server_starts_on_a_damaged_directory_and_says_so() {
         .arg("--data")
         .arg(data)
         .args(["--xmpp", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+        .args(["--xmpps", "127.0.0.1:0"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

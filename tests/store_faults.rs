@@ -155,7 +155,10 @@ impl Stage {
                     Action::Answer { ask, answer } => {
                         assert_eq!(self.answers.insert(ask.0, answer), None, "answered twice");
                     }
-                    Action::Close { .. } | Action::Resume { .. } | Action::Hint { .. } => {}
+                    Action::StartTls { .. }
+                    | Action::Close { .. }
+                    | Action::Resume { .. }
+                    | Action::Hint { .. } => {}
                 }
                 bytes.clear();
             }

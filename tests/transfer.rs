@@ -211,6 +211,7 @@ impl Server {
             .arg("--data")
             .arg(data)
             .args(["--xmpp", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .args(["--xmpps", "127.0.0.1:0"])
             .args(flags)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

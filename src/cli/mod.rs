@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use lanpush::edge::trial::{self, Trial};
-use lanpush::edge::{self, Serve, logging};
+use lanpush::edge::{self, RunError, Serve, logging};
 
 use admin::Admin;
 use arguments::{Arguments, Command};
@@ -76,7 +76,10 @@ fn serve(options: Options) -> Result<(), Failure> {
         config: Rc::new(config),
         reload: Box::new(move || settings::effective(&options)),
     };
-    edge::run(serve).map_err(|error| Failure::Run(error.to_string()))
+    edge::run(serve).map_err(|error| match error {
+        RunError::Certificate(error) => Failure::Config(error.to_string()),
+        error => Failure::Run(error.to_string()),
+    })
 }
 
 fn effective(options: &Options) -> Result<lanpush::config::Config, Failure> {

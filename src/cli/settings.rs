@@ -21,6 +21,7 @@ pub(super) const FLAGS: &[Flag] = &[
     flag("data", "server.data"),
     flag("domain", "server.domain"),
     flag("xmpp", "xmpp.listen"),
+    flag("xmpps", "tls.listen"),
     flag("http", "http.listen"),
     flag("log", "log.level"),
 ];

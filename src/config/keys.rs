@@ -58,12 +58,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "server.data",
         at_run: false,
-        read: |config, value| {
-            set(
-                &mut config.server.data,
-                line(value, DATA_PATH, "a directory"),
-            )
-        },
+        read: |config, value| set(&mut config.server.data, line(value, PATH, "a directory")),
         write: |config| quoted(&config.server.data),
     },
     Key {
@@ -113,6 +108,30 @@ pub(super) const KEYS: &[Key] = &[
             set(&mut config.http.trusted, networks)
         },
         write: |config| array(&config.http.trusted),
+    },
+    Key {
+        path: "tls.enabled",
+        at_run: false,
+        read: |config, value| set(&mut config.tls.enabled, boolean(value)),
+        write: |config| config.tls.enabled.to_string(),
+    },
+    Key {
+        path: "tls.listen",
+        at_run: false,
+        read: |config, value| set(&mut config.tls.listen, address(value)),
+        write: |config| quoted(config.tls.listen),
+    },
+    Key {
+        path: "tls.certificate",
+        at_run: true,
+        read: |config, value| set(&mut config.tls.certificate, line(value, PATH, "a file")),
+        write: |config| quoted(&config.tls.certificate),
+    },
+    Key {
+        path: "tls.key",
+        at_run: true,
+        read: |config, value| set(&mut config.tls.key, line(value, PATH, "a file")),
+        write: |config| quoted(&config.tls.key),
     },
     Key {
         path: "push.api_key",
@@ -195,7 +214,7 @@ pub(super) const KEYS: &[Key] = &[
 ];
 
 /// Bytes of a path; what Linux takes.
-const DATA_PATH: usize = 4095;
+const PATH: usize = 4095;
 
 /// Values of `push.history_bytes`.
 const HISTORY_BYTES: RangeInclusive<u64> = 100_000..=1_000_000_000_000;

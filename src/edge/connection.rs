@@ -9,9 +9,14 @@ use smol::Timer;
 use smol::future::{or, yield_now};
 
 use super::hub::Hub;
-use super::peer::{Peer, Phase, Wake};
+use super::peer::{Opening, Peer, Phase, Wake};
 use crate::limits::LINGER;
 use crate::push::Event;
+use crate::xmpp::error::StreamError;
+use crate::xmpp::header;
+
+/// First byte of every TLS handshake (RFC 8446 §5.1).
+pub(super) const HANDSHAKE: u8 = 22;
 
 /// Serves a phone until it or the gateway ends the connection, and reports the end.
 #[expect(
@@ -35,7 +40,7 @@ async fn serve(hub: &Hub, peer: &Peer) {
     let mut readable = true;
     while peer.phase() == Phase::Open {
         if readable && !hub.is_waiting(peer.conn) {
-            match hub.receive(peer) {
+            match begin(hub, peer).and_then(|input| input.map_or_else(|| hub.receive(peer), Ok)) {
                 Ok(Input::End) => return peer.close(),
                 Ok(Input::More) => {
                     yield_now().await;
@@ -61,6 +66,29 @@ async fn serve(hub: &Hub, peer: &Peer) {
     }
 }
 
+/// Looks at the first byte: that of a TLS handshake is none of XML. What there is to do is `None` once the
+/// stream can be read.
+fn begin(hub: &Hub, peer: &Peer) -> io::Result<Option<Input>> {
+    let (opening, first) = match peer.opening() {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Some(Input::Drained)),
+        result => result?,
+    };
+    match (opening, first) {
+        (Opening::Over, _) | (_, None) => {}
+        (_, Some(HANDSHAKE)) if hub.tls().is_some() => {
+            hub.start_tls(peer);
+            hub.handle(Event::Secured { conn: peer.conn });
+        }
+        (Opening::Either, _) => {}
+        (Opening::Tls, _) => {
+            let domain = &hub.config().server.domain;
+            hub.say(peer, &header::refusal(domain, StreamError::PolicyViolation));
+            return Ok(Some(Input::End));
+        }
+    }
+    Ok(None)
+}
+
 /// What a read has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
@@ -82,6 +110,7 @@ fn fail(peer: &Peer, error: &io::Error) {
 /// closing a socket with unread input resets it.
 async fn part(hub: &Hub, peer: &Peer) {
     peer.reset_on_close(false);
+    hub.say_goodbye(peer);
     let farewell = async {
         while peer.is_behind() {
             let stalled = peer.wait(false).await == Wake::Stalled;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use super::certificate::CertificateError;
 use super::data_dir::DataDirError;
 use super::database::OpenError;
 use crate::push::store::StoreError;
@@ -13,6 +14,8 @@ use crate::push::store::StoreError;
 pub enum RunError {
     /// The data directory cannot be used.
     Data(DataDirError),
+    /// The certificate, or its key.
+    Certificate(CertificateError),
     /// The database in it cannot be opened.
     Database(OpenError),
     /// The database has been opened and cannot be read.
@@ -40,6 +43,7 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Data(error) => write!(f, "data directory {error}"),
+            Self::Certificate(error) => error.fmt(f),
             Self::Database(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Listen {

@@ -1,5 +1,7 @@
 //! The gateway in the middle of the sockets: events in, actions performed, nothing decided.
 
+mod requests;
+
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::BTreeMap;
 use std::io;
@@ -16,17 +18,18 @@ use super::bell::Bell;
 use super::clock::Clock;
 use super::connection::{self, Input};
 use super::export::{self, ExportError, Page};
-use super::peer::{Peer, Sent};
+use super::peer::{Opening, Peer, Sent};
 use super::pending::Extent;
-use super::seats::{Seat, Seats};
+use super::seats::Seats;
 use super::seldom::Seldom;
 use super::storage::Rows;
 use super::table::Table;
+use super::tls::Acceptor;
 use super::wear::Wear;
 use crate::config::Config;
 use crate::limits::{ACTIONS_PER_TURN, BYTES_PER_TURN, READ_BUFFER, SCRATCH};
 use crate::push::views::Written;
-use crate::push::{Action, Answer, AskId, ConnId, Event, Gateway, Refusal, Request};
+use crate::push::{Action, Answer, ConnId, Event, Gateway};
 use crate::time::{Instant, Now};
 
 /// Drives the [`Gateway`] as its contract says, for every task of the edge.
@@ -38,6 +41,8 @@ pub(super) struct Hub {
     pub(super) clock: Clock,
     /// What the store has written.
     wear: Arc<Wear>,
+    /// Where TLS comes from; `None` if there is none.
+    tls: Option<Acceptor>,
     executor: Weak<LocalExecutor<'static>>,
     peers: RefCell<Table>,
     held: Held,
@@ -61,21 +66,28 @@ pub(super) struct Hub {
     rows: Rows,
 }
 
+/// What a hub is made of.
+pub(super) struct Parts {
+    pub(super) gateway: Gateway,
+    pub(super) rows: Rows,
+    pub(super) clock: Clock,
+    pub(super) wear: Arc<Wear>,
+    pub(super) tls: Option<Acceptor>,
+}
+
 impl Hub {
     pub(super) fn new(
-        gateway: Gateway,
-        rows: Rows,
+        parts: Parts,
         config: Rc<Config>,
-        clock: Clock,
-        wear: Arc<Wear>,
         executor: &Rc<LocalExecutor<'static>>,
         waits: usize,
     ) -> Rc<Self> {
         Rc::new(Self {
-            gateway: RefCell::new(gateway),
+            gateway: RefCell::new(parts.gateway),
             config: RefCell::new(config),
-            clock,
-            wear,
+            clock: parts.clock,
+            wear: parts.wear,
+            tls: parts.tls,
             executor: Rc::downgrade(executor),
             peers: RefCell::default(),
             held: Held::default(),
@@ -90,7 +102,7 @@ impl Hub {
             rearm: Bell::default(),
             ended: Bell::default(),
             warnings: RefCell::default(),
-            rows,
+            rows: parts.rows,
         })
     }
 
@@ -123,7 +135,14 @@ impl Hub {
     pub(super) fn warnings(&self) -> Vec<String> {
         let mut warnings = self.warnings.borrow().clone();
         warnings.extend(self.wear.view().warning());
+        let names = |tls: &Acceptor| tls.warning(&self.config());
+        warnings.extend(self.tls.as_ref().and_then(names));
         warnings
+    }
+
+    /// Where TLS comes from.
+    pub(super) fn tls(&self) -> Option<&Acceptor> {
+        self.tls.as_ref()
     }
 
     /// Runs a task until the server stops.
@@ -202,6 +221,11 @@ impl Hub {
                     peer.close();
                 }
             }
+            Action::StartTls { conn } => {
+                if let Some(peer) = self.peers.borrow().get(conn) {
+                    self.start_tls(peer);
+                }
+            }
             Action::Resume { conn } => {
                 if let Some(peer) = self.peers.borrow().get(conn) {
                     peer.resume();
@@ -236,11 +260,16 @@ impl Hub {
     }
 
     /// Takes a phone in.
-    pub(super) fn admit(self: &Rc<Self>, socket: Async<TcpStream>, address: IpAddr) {
+    pub(super) fn admit(
+        self: &Rc<Self>,
+        socket: Async<TcpStream>,
+        address: IpAddr,
+        opening: Opening,
+    ) {
         let peer = self
             .peers
             .borrow_mut()
-            .insert(|conn| Peer::new(conn, socket));
+            .insert(|conn| Peer::new(conn, socket, opening));
         log::debug!("c{}: {address} connected", peer.conn.0);
         self.handle(Event::Connected {
             conn: peer.conn,
@@ -260,7 +289,8 @@ impl Hub {
     /// The connection is broken.
     pub(super) fn receive(&self, peer: &Peer) -> io::Result<Input> {
         let mut input = self.input.borrow_mut();
-        let (found, bytes) = read(peer, &mut input)?;
+        let (found, length) = peer.read(&mut input, &self.held)?;
+        let bytes = input.get(..length).unwrap_or_default();
         if !bytes.is_empty() {
             self.handle(Event::Received {
                 conn: peer.conn,
@@ -275,7 +305,26 @@ impl Hub {
     /// # Errors
     /// The connection is broken.
     pub(super) fn discard(&self, peer: &Peer) -> io::Result<Input> {
-        read(peer, &mut self.input.borrow_mut()).map(|(found, _)| found)
+        let read = peer.read_socket(&mut self.input.borrow_mut());
+        read.map(|(found, _)| found)
+    }
+
+    /// Sends a phone what is no part of its stream.
+    pub(super) fn say(&self, peer: &Peer, bytes: &[u8]) {
+        peer.send(bytes, false, &self.held);
+    }
+
+    /// Ends what a phone is sent, as TLS wants it.
+    pub(super) fn say_goodbye(&self, peer: &Peer) {
+        peer.say_goodbye(&self.held);
+    }
+
+    /// Puts TLS between a socket and its stream.
+    pub(super) fn start_tls(&self, peer: &Peer) {
+        match self.tls.as_ref().and_then(Acceptor::channel) {
+            Some(channel) => peer.start_tls(channel),
+            None => peer.lose(),
+        }
     }
 
     /// Logs that a phone is dropped because it does not read, but not for every phone.
@@ -292,25 +341,6 @@ impl Hub {
         log::debug!("c{}: disconnected", conn.0);
         self.handle(Event::Disconnected { conn });
         self.ended.ring();
-    }
-
-    // ---- requests ------------------------------------------------------------------------------
-
-    /// Asks the gateway and waits for its answer. When the future is dropped before, nobody waits any longer.
-    pub(super) async fn ask(&self, request: Request) -> Answer {
-        let ask = self.next_ask.get();
-        self.next_ask.set(ask.wrapping_add(1));
-        let (sender, answer) = async_channel::bounded(1);
-        self.asks.borrow_mut().insert(ask, sender);
-        let ask = AskId(ask);
-        let _asker = Asker { hub: self, ask };
-        self.handle(Event::Ask { ask, request });
-        answer.recv().await.unwrap_or(Err(Refusal::Busy))
-    }
-
-    /// A place to wait for a notification, if one is free.
-    pub(super) fn seat_to_wait(&self) -> Option<Seat> {
-        self.waits.take()
     }
 
     // ---- time and stop -------------------------------------------------------------------------
@@ -346,38 +376,5 @@ impl Hub {
         }
         // Answers that were just given are written when their tasks have a turn.
         yield_now().await;
-    }
-}
-
-/// Somebody who waits for an answer, until dropped.
-struct Asker<'h> {
-    hub: &'h Hub,
-    ask: AskId,
-}
-
-impl Drop for Asker<'_> {
-    fn drop(&mut self) {
-        let waiting = self.hub.asks.borrow_mut().remove(&self.ask.0);
-        if waiting.is_some() {
-            self.hub.handle(Event::Forgotten { ask: self.ask });
-            self.hub.ended.ring();
-        }
-    }
-}
-
-fn read<'a>(peer: &Peer, buffer: &'a mut [u8]) -> io::Result<(Input, &'a [u8])> {
-    let full = buffer.len();
-    match peer.read(buffer) {
-        Ok(0) => Ok((Input::End, &[])),
-        Ok(length) => {
-            let found = if length < full {
-                Input::Drained
-            } else {
-                Input::More
-            };
-            Ok((found, buffer.get(..length).unwrap_or_default()))
-        }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok((Input::Drained, &[])),
-        Err(error) => Err(error),
     }
 }

@@ -7,6 +7,7 @@
 //! | `connection`, `peer`, `backlog`, `table` | phones: one task each, its socket, what the socket has not taken |
 //! | `listener`, `phones`, `web`, `admin` | accepting, and who stands behind which door |
 //! | `refusal`, `seats`, `descriptors` | how many fit in, and what the others hear |
+//! | `tls/`, `certificate` | encryption and the certificate |
 //! | `http/`, `desk` | the page and the API, and what they see of the hub |
 //! | `data_dir`, `storage`, `storage_thread`, `pending`, `layer`, `database`, `compaction`, `wear` | the disk |
 //! | `repair`, `repairs`, `trial`, `backup` | what happens when its files are damaged, and what is kept for that case |
@@ -18,6 +19,7 @@ mod admin;
 mod backlog;
 pub mod backup;
 mod bell;
+mod certificate;
 mod clock;
 mod clock_set;
 mod compaction;
@@ -52,7 +54,11 @@ mod storage_thread;
 mod summary;
 mod table;
 mod timer;
-
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "without_tls.rs"]
+mod tls;
 pub mod trial;
 mod watchdog;
 pub mod wear;

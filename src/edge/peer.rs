@@ -12,6 +12,8 @@ use smol::Async;
 
 use super::backlog::{Backlog, Held, Overflow};
 use super::bell::Bell;
+use super::connection::Input;
+use super::tls::Channel;
 use crate::push::ConnId;
 
 /// Where a connection is in its life.
@@ -51,23 +53,39 @@ pub(super) enum Wake {
     Stalled,
 }
 
+/// How a connection may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// In plain text or with TLS: the first byte tells.
+    Either,
+    /// With TLS.
+    Tls,
+    /// It has begun.
+    Over,
+}
+
 /// One phone's socket. Its task (`connection.rs`) reads, the hub writes.
 pub(super) struct Peer {
     pub(super) conn: ConnId,
     phase: Cell<Phase>,
+    opening: Cell<Opening>,
     socket: Async<TcpStream>,
     backlog: RefCell<Option<Box<Backlog>>>,
+    /// What lies between socket and stream once there is TLS.
+    channel: RefCell<Option<Box<Channel>>>,
     /// Calls the connection's task.
     bell: Bell,
 }
 
 impl Peer {
-    pub(super) fn new(conn: ConnId, socket: Async<TcpStream>) -> Self {
+    pub(super) fn new(conn: ConnId, socket: Async<TcpStream>, opening: Opening) -> Self {
         Self {
             conn,
             phase: Cell::new(Phase::Open),
+            opening: Cell::new(opening),
             socket,
             backlog: RefCell::new(None),
+            channel: RefCell::new(None),
             bell: Bell::default(),
         }
     }
@@ -95,11 +113,36 @@ impl Peer {
         self.bell.ring();
     }
 
-    /// Hands bytes to the socket, or to the backlog as far as the socket is full.
+    /// Puts TLS between the socket and the stream: what has been sent so far was the last in plain text.
+    pub(super) fn start_tls(&self, channel: Box<Channel>) {
+        self.opening.set(Opening::Over);
+        self.channel.replace(Some(channel));
+    }
+
+    /// Hands bytes to the phone, encrypted where there is TLS.
     pub(super) fn send(&self, bytes: &[u8], tell: bool, held: &Held) -> Sent {
         if self.phase.get() != Phase::Open {
             return Sent::Lost;
         }
+        let sealed = match self.channel.borrow_mut().as_mut() {
+            None => return self.put(bytes, tell, held),
+            Some(channel) => {
+                let mut records = Vec::new();
+                channel.seal(bytes, &mut records).map(|()| records)
+            }
+        };
+        match sealed {
+            Ok(records) => self.put(&records, tell, held),
+            Err(error) => {
+                log::debug!("c{}: TLS failed: {error}", self.conn.0);
+                self.lose();
+                Sent::Lost
+            }
+        }
+    }
+
+    /// Hands bytes to the socket, or to the backlog as far as the socket is full.
+    fn put(&self, bytes: &[u8], tell: bool, held: &Held) -> Sent {
         let mut backlog = self.backlog.borrow_mut();
         let rest = match *backlog {
             Some(_) => bytes,
@@ -162,16 +205,69 @@ impl Peer {
         self.backlog.borrow().is_some()
     }
 
-    /// Reads what is there, without waiting.
+    /// How the connection may begin, and the first byte of it once that is there.
     ///
     /// # Errors
     /// The socket's, [`io::ErrorKind::WouldBlock`] among them.
-    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.socket.get_ref().read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result,
+    pub(super) fn opening(&self) -> io::Result<(Opening, Option<u8>)> {
+        let mut first = [0];
+        Ok(match self.opening.get() {
+            Opening::Over => (Opening::Over, None),
+            opening => match self.socket.get_ref().peek(&mut first)? {
+                0 => (opening, None),
+                _ => (self.opening.replace(Opening::Over), Some(first[0])),
+            },
+        })
+    }
+
+    /// Reads what is there, without waiting, decrypted where there is TLS; how many bytes, and what to do
+    /// next.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub(super) fn read(&self, buffer: &mut [u8], held: &Held) -> io::Result<(Input, usize)> {
+        let mut records = Vec::new();
+        let read = match self.channel.borrow_mut().as_mut() {
+            None => return self.read_socket(buffer),
+            Some(channel) => channel.read(&mut self.socket.get_ref(), buffer, &mut records),
+        };
+        if !records.is_empty() {
+            self.put(&records, false, held);
+        }
+        match read {
+            Ok(0) => Ok((Input::End, 0)),
+            Ok(length) => Ok((Input::More, length)),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                // The phone hears why, in an alert, before the end.
+                log::debug!("c{}: TLS: {error}", self.conn.0);
+                Ok((Input::End, 0))
             }
+            Err(error) => nothing(error),
+        }
+    }
+
+    /// Reads what is there, without waiting and without decrypting it.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub(super) fn read_socket(&self, buffer: &mut [u8]) -> io::Result<(Input, usize)> {
+        let full = buffer.len();
+        match self.socket.get_ref().read(buffer) {
+            Ok(0) => Ok((Input::End, 0)),
+            Ok(length) if length < full => Ok((Input::Drained, length)),
+            Ok(length) => Ok((Input::More, length)),
+            Err(error) => nothing(error),
+        }
+    }
+
+    /// Says `close_notify` where there is TLS.
+    pub(super) fn say_goodbye(&self, held: &Held) {
+        let mut records = Vec::new();
+        if let Some(channel) = self.channel.borrow_mut().as_mut() {
+            channel.close(&mut records);
+        }
+        if !records.is_empty() {
+            self.put(&records, false, held);
         }
     }
 
@@ -222,6 +318,15 @@ impl Peer {
     }
 }
 
+/// Some errors only say that there is nothing to read.
+fn nothing(error: io::Error) -> io::Result<(Input, usize)> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Ok((Input::Drained, 0)),
+        io::ErrorKind::Interrupted => Ok((Input::More, 0)),
+        _ => Err(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,7 +338,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let phone = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (socket, _) = listener.accept().unwrap();
-        (Peer::new(ConnId(0), Async::new(socket).unwrap()), phone)
+        let socket = Async::new(socket).unwrap();
+        (Peer::new(ConnId(0), socket, Opening::Over), phone)
     }
 
     /// Sends numbered chunks until `sent` comes back, and returns how many have been sent.

@@ -1,6 +1,6 @@
 //! Starting everything in order, and stopping it.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,14 +14,17 @@ use super::clock::Clock;
 use super::data_dir::DataDir;
 use super::descriptors::{self, Shares, Spare};
 use super::error::RunError;
-use super::hub::Hub;
+use super::hub::{Hub, Parts};
 use super::listener::{self, Door, Ending};
+use super::peer::Opening;
 use super::phones::Phones;
 use super::signals::{Wish, Wishes};
 use super::storage::Outcomes;
+use super::summary::{self, Addresses};
+use super::tls::Acceptor;
 use super::trial::Trial;
 use super::web::Web;
-use super::{clock_set, entropy, repair, summary, timer};
+use super::{clock_set, entropy, repair, timer};
 use crate::config::Config;
 use crate::limits::{HTTP_WAITS, STOP_WAIT};
 use crate::push::{Event, Gateway};
@@ -45,7 +48,8 @@ pub fn run(serve: Serve) -> Result<(), RunError> {
     let shares = shares(&serve.config);
     let entropy = entropy::open().map_err(RunError::Entropy)?;
     let data = DataDir::open(&serve.data).map_err(RunError::Data)?;
-    let ports = Ports::bind(&serve.config)?;
+    let tls = Acceptor::open(&serve.config, data.path()).map_err(RunError::Certificate)?;
+    let ports = Ports::bind(&serve.config, tls.is_some())?;
     let storage = &serve.config.storage;
     let trial = Trial::of_this_program();
     let wall = clock.now().wall.seconds();
@@ -60,15 +64,15 @@ pub fn run(serve: Serve) -> Result<(), RunError> {
     let gateway = gateway.map_err(RunError::Store)?;
 
     let executor = Rc::new(LocalExecutor::new());
-    let hub = Hub::new(
+    let parts = Parts {
         gateway,
         rows,
-        Rc::clone(&serve.config),
         clock,
         wear,
-        &executor,
-        HTTP_WAITS.min(shares.http / 2),
-    );
+        tls,
+    };
+    let waits = HTTP_WAITS.min(shares.http / 2);
+    let hub = Hub::new(parts, Rc::clone(&serve.config), &executor, waits);
     hub.warn(repairs.warnings);
     let ended = smol::block_on(executor.run(serve_until_stopped(
         &hub, &executor, serve, ports, outcomes, shares,
@@ -96,11 +100,12 @@ fn shares(config: &Config) -> Shares {
 /// The listening sockets.
 struct Ports {
     xmpp: TcpListener,
+    xmpps: Option<TcpListener>,
     http: TcpListener,
 }
 
 impl Ports {
-    fn bind(config: &Config) -> Result<Self, RunError> {
+    fn bind(config: &Config, tls: bool) -> Result<Self, RunError> {
         let bind = |whom, address, ending| {
             listener::bind(address, ending).map_err(|error| RunError::Listen {
                 whom,
@@ -110,12 +115,21 @@ impl Ports {
         };
         Ok(Self {
             xmpp: bind("phones", config.xmpp.listen, Ending::Reset)?,
+            xmpps: match tls {
+                true => Some(bind("phones with TLS", config.tls.listen, Ending::Reset)?),
+                false => None,
+            },
             http: bind("senders", config.http.listen, Ending::Finish)?,
         })
     }
 
-    fn addresses(&self) -> std::io::Result<(SocketAddr, SocketAddr)> {
-        Ok((self.xmpp.local_addr()?, self.http.local_addr()?))
+    fn addresses(&self) -> std::io::Result<Addresses> {
+        let xmpps = self.xmpps.as_ref().map(TcpListener::local_addr);
+        Ok(Addresses {
+            xmpp: self.xmpp.local_addr()?,
+            xmpps: xmpps.transpose()?,
+            http: self.http.local_addr()?,
+        })
     }
 }
 
@@ -133,21 +147,26 @@ async fn serve_until_stopped(
     hub.spawn(Rc::clone(hub).finish_turns());
     hub.spawn(hear_of_storage(Rc::clone(hub), outcomes));
 
-    let (xmpp, http) = ports.addresses().map_err(RunError::System)?;
+    let addresses = ports.addresses().map_err(RunError::System)?;
     let spare = Rc::new(Spare::new());
-    let phones = Phones::new(Rc::clone(hub), shares.phones);
+    let phones = Phones::new(Rc::clone(hub), shares.phones, Opening::Either);
     let web = Web::new(Rc::clone(hub), shares.http);
     let admin = AdminSocket::bind(&serve.data).map_err(|error| {
         let path = AdminSocket::path(&serve.data);
         RunError::AdminSocket(path.display().to_string(), error)
     })?;
-    let doors = [
+    let mut doors = vec![
         open(executor, ports.xmpp, phones, &spare)?,
         open(executor, ports.http, web, &spare)?,
         executor.spawn(admin.serve(Rc::clone(hub))),
     ];
-    summary::ready(xmpp, http);
-    summary::print(&serve.config, xmpp, http);
+    if let Some(listener) = ports.xmpps {
+        let phones = Phones::new(Rc::clone(hub), shares.phones, Opening::Tls);
+        doors.push(open(executor, listener, phones, &spare)?);
+    }
+    summary::ready(&addresses);
+    let fingerprint = hub.tls().map(Acceptor::fingerprint);
+    summary::print(&serve.config, &addresses, fingerprint.as_deref());
 
     while wishes.next().await == Wish::Reload {
         reload(hub, &serve.reload);
@@ -176,9 +195,14 @@ async fn hear_of_storage(hub: Rc<Hub>, outcomes: Outcomes) {
 
 fn reload(hub: &Hub, read: &dyn Fn() -> Result<Config, String>) {
     match read() {
-        Ok(config) => {
+        Ok(mut config) => {
             for key in hub.config().needs_restart(&config) {
                 log::warn!("{key} has changed; that takes effect at the next start");
+            }
+            // Whether there is TLS was decided at the start.
+            config.tls.enabled = hub.config().tls.enabled;
+            if let Some(Err(error)) = hub.tls().map(|tls| tls.reload(&config)) {
+                log::error!("the certificate stays as it is: {error}");
             }
             log::set_max_level(config.log.level);
             hub.configure(Rc::new(config));

@@ -6,19 +6,41 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::lan;
 use crate::config::Config;
 
+/// Where the server listens.
+pub(super) struct Addresses {
+    /// For phones.
+    pub(super) xmpp: SocketAddr,
+    /// For phones that begin with TLS.
+    pub(super) xmpps: Option<SocketAddr>,
+    /// For senders.
+    pub(super) http: SocketAddr,
+}
+
 /// One line for each listener, on standard output. Nobody may be reading, which is no reason to stop.
-pub(super) fn ready(xmpp: SocketAddr, http: SocketAddr) {
+pub(super) fn ready(addresses: &Addresses) {
+    let Addresses { xmpp, xmpps, http } = addresses;
+    let mut lines = format!("ready xmpp {xmpp}\nready http {http}\n");
+    if let Some(xmpps) = xmpps {
+        lines.push_str(&format!("ready xmpps {xmpps}\n"));
+    }
     let mut out = io::stdout().lock();
-    let _ = writeln!(out, "ready xmpp {xmpp}\nready http {http}").and_then(|()| out.flush());
+    let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
 }
 
 /// How to go on from here, on standard error.
-pub(super) fn print(config: &Config, xmpp: SocketAddr, http: SocketAddr) {
-    let text = text(config, xmpp, http, &lan::addresses());
+pub(super) fn print(config: &Config, addresses: &Addresses, fingerprint: Option<&str>) {
+    let text = text(config, addresses, fingerprint, &lan::addresses());
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-fn text(config: &Config, xmpp: SocketAddr, http: SocketAddr, lan: &[IpAddr]) -> String {
+fn text(
+    config: &Config,
+    addresses: &Addresses,
+    fingerprint: Option<&str>,
+    lan: &[IpAddr],
+) -> String {
+    let Addresses { xmpp, xmpps, http } = addresses;
+    let http = *http;
     let port = http.port();
     let reachable: Vec<SocketAddr> = lan
         .iter()
@@ -32,11 +54,18 @@ fn text(config: &Config, xmpp: SocketAddr, http: SocketAddr, lan: &[IpAddr]) -> 
     };
     let here = SocketAddr::new(own_address(http.ip()), port);
     let mut text = format!(
-        "lanpush {} serves phones as \"{}\" on port {}\n",
+        "lanpush {} serves phones as \"{}\" on port {}{}\n",
         env!("CARGO_PKG_VERSION"),
         config.server.domain,
         xmpp.port(),
+        xmpps.map_or_else(String::new, |xmpps| format!(
+            ", with TLS from the start on {}",
+            xmpps.port()
+        )),
     );
+    if let Some(fingerprint) = fingerprint {
+        text.push_str(&format!("  TLS    SHA-256 {fingerprint}\n"));
+    }
     for address in std::iter::once(&here).chain(from_lan.iter().filter(|address| **address != here))
     {
         let closed = if is_trusted(config, address.ip()) {
@@ -99,8 +128,12 @@ mod tests {
             config.http.trusted.push(network);
         }
         let lan = ["192.168.1.7".parse().unwrap(), "fd00::2".parse().unwrap()];
-        let xmpp = "[::]:5222".parse().unwrap();
-        text(&config, xmpp, http.parse().unwrap(), &lan)
+        let addresses = Addresses {
+            xmpp: "[::]:5222".parse().unwrap(),
+            xmpps: None,
+            http: http.parse().unwrap(),
+        };
+        text(&config, &addresses, None, &lan)
             .lines()
             .map(str::to_owned)
             .collect()

@@ -56,13 +56,14 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::peer::Opening;
     use smol::Async;
     use std::net::{TcpListener, TcpStream};
 
     fn peer(conn: ConnId) -> Peer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        Peer::new(conn, Async::new(stream).unwrap())
+        Peer::new(conn, Async::new(stream).unwrap(), Opening::Over)
     }
 
     #[test]

@@ -25,7 +25,12 @@ pub enum Event<'a> {
         /// Where it comes from.
         peer: IpAddr,
     },
-    /// Bytes have come from a phone.
+    /// TLS lies beneath the connection from its first byte; comes before any [`Event::Received`].
+    Secured {
+        /// Its connection.
+        conn: ConnId,
+    },
+    /// Bytes have come from a phone, decrypted if there is TLS.
     Received {
         /// Its connection.
         conn: ConnId,
@@ -179,6 +184,12 @@ pub enum Action {
     },
     /// Close the connection when its bytes are out; the stream error is among them.
     Close {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// The bytes sent so far are the last in plain text: from here on both sides speak TLS. What has come
+    /// already is not part of it.
+    StartTls {
         /// The connection.
         conn: ConnId,
     },

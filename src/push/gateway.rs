@@ -70,6 +70,7 @@ pub(super) enum Pending {
     Stanza(ConnId, Rc<[u8]>),
     Pump(DeviceId),
     Close(ConnId),
+    StartTls(ConnId),
     Resume(ConnId),
     Hint(Hinter, u64),
     Answer(AskId, Answer),
@@ -100,6 +101,7 @@ impl Gateway {
         self.domain.on_time(now);
         match event {
             Event::Connected { conn, peer } => self.connected(conn, peer, now),
+            Event::Secured { conn } => self.secured(conn),
             Event::Received { conn, bytes } => self.received(conn, bytes, now),
             Event::Flushed { conn } => self.flushed(conn),
             Event::Disconnected { conn } => self.disconnected(conn, now),
@@ -135,6 +137,7 @@ impl Gateway {
                     }
                 }
                 Pending::Close(conn) => Action::Close { conn },
+                Pending::StartTls(conn) => Action::StartTls { conn },
                 Pending::Resume(conn) => Action::Resume { conn },
                 Pending::Hint(from, millis) => Action::Hint { from, millis },
                 Pending::Answer(ask, answer) => Action::Answer { ask, answer },
@@ -191,6 +194,12 @@ impl Gateway {
         }
     }
 
+    fn secured(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(&id) {
+            conn.session.secured();
+        }
+    }
+
     fn received(&mut self, id: ConnId, bytes: &[u8], now: Now) {
         let Some(conn) = self.conns.get_mut(&id).filter(|conn| !conn.closing) else {
             return;
@@ -216,8 +225,10 @@ impl Gateway {
         if !out.is_empty() {
             self.actions.push_back(Pending::Bytes(id, out));
         }
-        if flow == Flow::Close {
-            self.end(id, now);
+        match flow {
+            Flow::Open | Flow::Waiting => {}
+            Flow::StartTls => self.actions.push_back(Pending::StartTls(id)),
+            Flow::Close => self.end(id, now),
         }
     }
 
@@ -353,7 +364,7 @@ impl Gateway {
         let (session, mut host) = conn.with_host(id, &mut self.domain, now);
         let flow = session.finish(outcome, &mut host, &mut out);
         self.follow(id, flow, out, now);
-        if flow == Flow::Open {
+        if matches!(flow, Flow::Open | Flow::StartTls) {
             self.actions.push_back(Pending::Resume(id));
         }
     }

@@ -53,6 +53,10 @@ impl Host for Local<'_> {
         self.domain.domain_name(domain)
     }
 
+    fn new_stream_id(&mut self) -> u64 {
+        u64::from_be_bytes(self.domain.random())
+    }
+
     fn is_own_domain(&self, domain: &str) -> bool {
         self.domain.is_own_domain(domain)
     }

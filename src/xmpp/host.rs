@@ -20,6 +20,9 @@ pub trait Host {
     /// A shared copy of a domain name: most sessions use the same few.
     fn domain_name(&mut self, domain: &str) -> Rc<str>;
 
+    /// The id of a stream that begins anew on this connection; hard to guess.
+    fn new_stream_id(&mut self) -> u64;
+
     /// Whether a domain is one of this server's names for itself.
     fn is_own_domain(&self, domain: &str) -> bool;
 

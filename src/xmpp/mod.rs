@@ -5,6 +5,7 @@
 
 pub mod error;
 pub mod feature;
+pub mod header;
 pub mod host;
 pub mod jid;
 pub mod ns;

@@ -30,6 +30,8 @@ pub struct Context<'a> {
     pub domain: &'a str,
     /// Who is logged in here, if anybody.
     pub bound: Option<&'a Bound>,
+    /// Whether the connection is encrypted.
+    pub secure: bool,
 }
 
 /// Handles one IQ of one namespace.

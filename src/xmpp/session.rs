@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Opening --header--> Open --login--> Bound
+//!    ^--- StartingTls <---|
 //!    any state --</stream:stream>, error, limit, shutdown--> Closed
 //! ```
 // Heads up! Read RFC 6120 §4 (streams) and protocol facts on closing before changing this file: a stock
@@ -11,15 +12,14 @@ use std::fmt;
 use std::rc::Rc;
 
 use minidom::Element;
-use minidom::element::escape;
 
 use super::error::{StanzaError, StreamError};
-use super::feature::{auth, message, presence, register, time};
+use super::feature::{auth, message, presence, register, starttls, time};
 use super::host::Host;
 use super::router::{self, Context, Reply};
 use super::stanza::{self, attr};
 use super::stream::{Frame, Header, StreamReader};
-use super::{jid, ns};
+use super::{header, jid, ns};
 use crate::limits;
 
 /// The full JID of a logged-in session, in the very domain name its client uses.
@@ -46,6 +46,8 @@ pub enum Flow {
     Open,
     /// Do not read until [`Session::finish`] has been called.
     Waiting,
+    /// Send what was written; everything behind it, in both directions, is TLS.
+    StartTls,
     /// Send what was written and close.
     Close,
 }
@@ -57,13 +59,19 @@ pub struct Session {
     stream_id: u64,
     state: State,
     failures: u8,
+    /// Whether TLS lies beneath.
+    secure: bool,
     waiting: Option<Box<Waiting>>,
 }
 
 #[derive(Debug)]
 enum State {
     Opening,
-    Open { domain: Rc<str> },
+    /// `<proceed/>` is written, and the stream begins anew as soon as it is out.
+    StartingTls,
+    Open {
+        domain: Rc<str>,
+    },
     Bound(Bound),
     Closed,
 }
@@ -84,8 +92,14 @@ impl Session {
             stream_id,
             state: State::Opening,
             failures: 0,
+            secure: false,
             waiting: None,
         }
+    }
+
+    /// The connection is encrypted from its first byte.
+    pub fn secured(&mut self) {
+        self.secure = true;
     }
 
     /// Who is logged in here, if anybody.
@@ -110,8 +124,15 @@ impl Session {
                 waiting.behind.extend_from_slice(bytes);
                 return Flow::Waiting;
             }
-            if matches!(self.state, State::Closed) {
-                return Flow::Close;
+            match self.state {
+                State::Closed => return Flow::Close,
+                State::StartingTls => {
+                    // What came behind <starttls/> is no TLS: somebody may have slipped it in (RFC 6120 §5.3.2).
+                    self.secure = true;
+                    self.begin_anew(host);
+                    return Flow::StartTls;
+                }
+                _ => {}
             }
             match self.reader.next(&mut bytes) {
                 Ok(None) => return Flow::Open,
@@ -147,19 +168,11 @@ impl Session {
             State::Closed => return,
             State::Opening => {
                 let domain = host.config().server.domain.clone();
-                write_header(&domain, self.stream_id, "en", out);
+                header::write(&domain, self.stream_id, "en", out);
             }
-            State::Open { .. } | State::Bound(_) => {}
+            State::StartingTls | State::Open { .. } | State::Bound(_) => {}
         }
-        let condition = error.condition();
-        out.extend_from_slice(
-            format!(
-                "<stream:error><{condition} xmlns='{}'/></stream:error>",
-                ns::STREAMS
-            )
-            .as_bytes(),
-        );
-        out.extend_from_slice(b"</stream:stream>");
+        header::write_end(error, out);
     }
 
     fn frame(&mut self, frame: Frame, host: &mut dyn Host, out: &mut Vec<u8>) {
@@ -191,13 +204,16 @@ impl Session {
         {
             return self.close(StreamError::UnsupportedVersion, host, out);
         }
-        write_header(
+        header::write(
             &domain,
             self.stream_id,
             header.lang.as_deref().unwrap_or("en"),
             out,
         );
         out.extend_from_slice(b"<stream:features>");
+        if self.may_start_tls(host) {
+            out.extend_from_slice(starttls::STREAM_FEATURE.as_bytes());
+        }
         out.extend_from_slice(auth::STREAM_FEATURE.as_bytes());
         if host.may_register() {
             out.extend_from_slice(register::STREAM_FEATURE.as_bytes());
@@ -206,6 +222,18 @@ impl Session {
         self.state = State::Open {
             domain: host.domain_name(&domain),
         };
+    }
+
+    /// RFC 6120 §5.3.1: offered until TLS is there, and not to whom has logged in without it.
+    fn may_start_tls(&self, host: &dyn Host) -> bool {
+        host.config().tls.enabled && !self.secure && self.bound().is_none()
+    }
+
+    /// RFC 6120 §4.3.3: the next byte is the first of a new stream, with an id of its own.
+    fn begin_anew(&mut self, host: &mut dyn Host) {
+        self.reader = StreamReader::new(limits::STANZA_BYTES_BEFORE_LOGIN);
+        self.stream_id = host.new_stream_id();
+        self.state = State::Opening;
     }
 
     fn stanza(&mut self, stanza: Element, host: &mut dyn Host, out: &mut Vec<u8>) {
@@ -228,10 +256,14 @@ impl Session {
     /// Negotiation that this stream does not offer gets the refusal its own specification has.
     fn foreign_element(&mut self, element: &Element, host: &mut dyn Host, out: &mut Vec<u8>) {
         match (element.name(), element.ns().as_str()) {
+            ("starttls", ns::TLS) if self.may_start_tls(host) => {
+                out.extend_from_slice(starttls::PROCEED.as_bytes());
+                self.state = State::StartingTls;
+            }
             ("starttls", ns::TLS) => {
                 // RFC 6120 §5.4.2.2: the server ends the stream after it.
-                let failure = format!("<failure xmlns='{}'/></stream:stream>", ns::TLS);
-                out.extend_from_slice(failure.as_bytes());
+                out.extend_from_slice(starttls::FAILURE.as_bytes());
+                out.extend_from_slice(b"</stream:stream>");
                 self.state = State::Closed;
             }
             ("auth", ns::SASL) if self.bound().is_none() => {
@@ -278,15 +310,18 @@ impl Session {
         let (domain, bound) = match &self.state {
             State::Open { domain } => (domain, None),
             State::Bound(bound) => (&bound.domain, Some(bound)),
-            State::Opening | State::Closed => return Err(StanzaError::NotAuthorized),
+            State::Opening | State::StartingTls | State::Closed => {
+                return Err(StanzaError::NotAuthorized);
+            }
         };
         let iq = router::request(element)?;
-        let stream_id = stream_id(self.stream_id);
+        let stream_id = header::id(self.stream_id);
         let mut context = Context {
             host,
             stream_id: &stream_id,
             domain,
             bound,
+            secure: self.secure,
         };
         router::route(&iq, &mut context)
     }
@@ -342,48 +377,14 @@ impl Session {
     fn peer_address(&self, host: &dyn Host) -> String {
         match &self.state {
             State::Bound(bound) => bound.to_string(),
-            State::Open { domain } => format!("{domain}/{}", stream_id(self.stream_id)),
-            State::Opening | State::Closed => {
+            State::Open { domain } => format!("{domain}/{}", header::id(self.stream_id)),
+            State::Opening | State::StartingTls | State::Closed => {
                 format!(
                     "{}/{}",
                     host.config().server.domain,
-                    stream_id(self.stream_id)
+                    header::id(self.stream_id)
                 )
             }
         }
     }
-}
-
-fn stream_id(id: u64) -> String {
-    format!("{id:016x}")
-}
-
-fn write_header(domain: &str, id: u64, lang: &str, out: &mut Vec<u8>) {
-    let quoted = |text: &str| String::from_utf8_lossy(&escape(text.as_bytes())).into_owned();
-    let header = format!(
-        "<?xml version='1.0' encoding='UTF-8'?><stream:stream xmlns:stream='{}' xmlns='{}' \
-         from='{}' id='{}' xml:lang='{}' version='1.0'>",
-        ns::STREAM,
-        ns::CLIENT,
-        quoted(domain),
-        stream_id(id),
-        quoted(lang),
-    );
-    out.extend_from_slice(header.as_bytes());
-}
-
-/// A whole stream that tells a newcomer why it cannot be served: header, error, end.
-#[must_use]
-pub fn refusal(domain: &str, error: StreamError) -> Vec<u8> {
-    let mut out = Vec::new();
-    write_header(domain, 0, "en", &mut out);
-    let condition = error.condition();
-    out.extend_from_slice(
-        format!(
-            "<stream:error><{condition} xmlns='{}'/></stream:error></stream:stream>",
-            ns::STREAMS
-        )
-        .as_bytes(),
-    );
-    out
 }

@@ -121,6 +121,7 @@ impl Setup {
         };
         command
             .args(["--xmpp", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .args(["--xmpps", "127.0.0.1:0"])
             .args(["--domain", "push.lan", "--data"])
             .arg(self.data())
             .arg("--config")
@@ -153,18 +154,19 @@ impl Setup {
             lines,
             log,
             xmpp: ([0, 0, 0, 0], 0).into(),
+            xmpps: ([0, 0, 0, 0], 0).into(),
             http: ([0, 0, 0, 0], 0).into(),
         };
-        for prefix in ["ready xmpp ", "ready http "] {
+        for prefix in ["ready xmpp ", "ready http ", "ready xmpps "] {
             let Some(address) = server.ready(prefix) else {
                 let status = server.wait();
                 let log = server.log.whole();
                 return Err(Box::new((status, log, server.setup.take().unwrap())));
             };
-            if prefix == "ready xmpp " {
-                server.xmpp = address;
-            } else {
-                server.http = address;
+            match prefix {
+                "ready xmpp " => server.xmpp = address,
+                "ready xmpps " => server.xmpps = address,
+                _ => server.http = address,
             }
         }
         Ok(server)
@@ -186,6 +188,7 @@ pub(crate) struct Server {
     lines: Receiver<String>,
     log: Log,
     pub(crate) xmpp: SocketAddr,
+    pub(crate) xmpps: SocketAddr,
     pub(crate) http: SocketAddr,
 }
 

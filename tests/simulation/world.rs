@@ -170,6 +170,7 @@ impl World {
                 assert!(!wire.is_inside_a_stanza(), "closed within a stanza");
                 wire.closed = true;
             }
+            Action::StartTls { conn } => panic!("nobody has asked for TLS on {conn:?}"),
             Action::Resume { conn } => {
                 self.wire(conn);
             }

@@ -11,5 +11,6 @@ pub mod ping;
 pub mod presence;
 pub mod register;
 pub mod roster;
+pub mod starttls;
 pub mod time;
 pub mod topics;

@@ -7,6 +7,13 @@ $me receives: <stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.j
 $me receives: <stream:features>...<auth xmlns='http://jabber.org/features/iq-auth'/>...</stream:features>
 "#;
 
+/// `NAME starts TLS`, once the stream is open.
+pub(crate) const STARTTLS: &str = "
+$me sends: <starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>
+$me receives: <proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>
+$me shakes hands
+";
+
 /// `NAME registers`: the password comes first, as the stock client's hash map has it.
 pub(crate) const REGISTRATION: &str = r#"
 $me sends: <iq id="register" type="set"><query xmlns="jabber:iq:register"><password>{$me.password}</password><username>{$me.user}</username></query></iq>

@@ -30,6 +30,8 @@ pub(crate) struct Phone {
     pub(crate) reads: bool,
     /// What waits in the socket of a phone that does not read.
     unread: Vec<u8>,
+    /// Whether the server waits for its handshake.
+    handshake: bool,
     reader: StreamReader,
     /// Whether the server has ended the stream of this connection.
     ended: bool,
@@ -50,6 +52,7 @@ impl Phone {
             ignores_rest: false,
             reads: true,
             unread: Vec::new(),
+            handshake: false,
             reader: StreamReader::new(),
             ended: false,
             wire: Vec::new(),
@@ -74,14 +77,35 @@ impl Phone {
         self.conn = Some(conn);
         self.reader = StreamReader::new();
         self.ended = false;
+        self.handshake = false;
         self.reads = true;
         self.wire.push("== connects".to_owned());
+        Ok(())
+    }
+
+    /// The server has agreed to TLS: plain text that is still under way is lost.
+    pub(crate) fn turns_to_tls(&mut self) {
+        self.outgoing.clear();
+        self.handshake = true;
+    }
+
+    /// Does its part of the handshake; both streams begin anew behind it.
+    pub(crate) fn shake_hands(&mut self) -> Result<(), String> {
+        if !std::mem::take(&mut self.handshake) {
+            return Err("the server has not agreed to TLS".to_owned());
+        }
+        self.nothing_left()?;
+        self.reader = StreamReader::new();
+        self.wire.push("== TLS".to_owned());
         Ok(())
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8], chopped: bool) -> Result<(), String> {
         if self.conn.is_none() {
             return Err("it is not connected".to_owned());
+        }
+        if self.handshake {
+            return Err("it has to shake hands before it sends more".to_owned());
         }
         self.note("->", bytes);
         if chopped {

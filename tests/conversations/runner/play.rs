@@ -92,6 +92,9 @@ impl Stage {
     fn act(&mut self, name: &str, act: &Act) -> Result<(), String> {
         match act {
             Act::Connects => self.connect(name),
+            Act::ConnectsWithTls => self.connect_with_tls(name),
+            Act::StartsTls => self.start_tls(name),
+            Act::ShakesHands => self.phone(name)?.shake_hands(),
             Act::OpensStream => self.open_stream(name),
             Act::Registers => self.register(name),
             Act::Authenticates => self.authenticate(name),
@@ -174,6 +177,14 @@ impl Stage {
             self.connect(name)?;
         }
         self.run(name, macros::OPENING, &[])
+    }
+
+    fn start_tls(&mut self, name: &str) -> Result<(), String> {
+        if self.phone(name)?.conn.is_none() {
+            self.open_stream(name)?;
+        }
+        self.run(name, macros::STARTTLS, &[])?;
+        self.open_stream(name)
     }
 
     fn register(&mut self, name: &str) -> Result<(), String> {

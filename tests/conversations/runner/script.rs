@@ -51,6 +51,9 @@ pub(crate) enum Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     Connects,
+    ConnectsWithTls,
+    StartsTls,
+    ShakesHands,
     OpensStream,
     Registers,
     Authenticates,

@@ -19,6 +19,9 @@ const FIELDS: [&str; 12] = [
 pub(crate) fn act(text: &str) -> Result<Act, String> {
     for (words, act) in [
         ("connects", Act::Connects),
+        ("connects with TLS", Act::ConnectsWithTls),
+        ("starts TLS", Act::StartsTls),
+        ("shakes hands", Act::ShakesHands),
         ("opens a stream", Act::OpensStream),
         ("registers", Act::Registers),
         ("authenticates", Act::Authenticates),

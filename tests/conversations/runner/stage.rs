@@ -166,6 +166,13 @@ impl Stage {
         self.settle()
     }
 
+    /// A connection that begins with TLS.
+    pub(crate) fn connect_with_tls(&mut self, name: &str) -> Result<(), String> {
+        self.connect(name)?;
+        let conn = self.phone(name)?.conn.ok_or("it is not connected")?;
+        self.handle(Event::Secured { conn })
+    }
+
     pub(crate) fn send(&mut self, name: &str, bytes: &[u8]) -> Result<(), String> {
         let chopped = self.chopped;
         self.phone(name)?.send(bytes, chopped)?;
@@ -344,6 +351,10 @@ impl Stage {
                 self.flushed.retain(|other| *other != conn);
                 self.gone.push_back(conn);
             }
+            Action::StartTls { conn } => {
+                let name = self.wire(conn)?;
+                self.phone(&name)?.turns_to_tls();
+            }
             Action::Resume { conn } => {
                 self.wire(conn)?;
             }
@@ -393,6 +404,7 @@ fn configure(config: &mut Config, key: &str, value: &str) -> Result<(), String> 
             }
         }
         "plaintext-login" => config.xmpp.plaintext_login = value == "yes",
+        "tls" => config.tls.enabled = value == "yes",
         "settle" => config.xmpp.settle = number()? as u64,
         "idle" => config.xmpp.idle = number()? as u64,
         "api-key" => value.clone_into(&mut config.push.api_key),

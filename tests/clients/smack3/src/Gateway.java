@@ -46,7 +46,8 @@ final class Gateway implements AutoCloseable {
     void start() throws IOException {
         ProcessBuilder builder = new ProcessBuilder(binary, "serve",
                 "--data", directory.resolve("data").toString(), "--domain", "push.lan",
-                "--xmpp", "127.0.0.1:" + xmppPort, "--http", "127.0.0.1:" + httpPort);
+                "--xmpp", "127.0.0.1:" + xmppPort, "--http", "127.0.0.1:" + httpPort,
+                "--xmpps", "127.0.0.1:0");
         builder.directory(directory.toFile());
         builder.redirectError(ProcessBuilder.Redirect.appendTo(directory.resolve("log").toFile()));
         process = builder.start();
