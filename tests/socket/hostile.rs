@@ -28,11 +28,6 @@ fn wrong_bytes_on_the_push_port_get_a_stream_error() {
             error: "<not-well-formed",
         },
         Case {
-            name: "TLS hello",
-            sends: b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-            error: "<not-well-formed",
-        },
-        Case {
             name: "zero bytes",
             sends: &[0; 64],
             error: "<not-well-formed",
