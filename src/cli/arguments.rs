@@ -129,6 +129,14 @@ impl Sending {
         Ok(())
     }
 
+    /// Whether there is something to send without a message.
+    fn says_something(&self) -> bool {
+        let Draft {
+            title, uri, extras, ..
+        } = &self.draft;
+        title.is_some() || uri.is_some() || extras.silent
+    }
+
     fn draft(self, to: &str, message: &str) -> Result<Draft, Failure> {
         if self.until.is_some() && self.wait.is_none() {
             return Err(bad("--for wants --wait"));
@@ -184,6 +192,7 @@ fn command(words: &[&str], sending: Sending, replace: bool) -> Result<Command, F
         }),
         ["withdraw", ..] => Err(bad("lanpush withdraw wants the ID that send has printed")),
         ["send", to, message] => sending.draft(to, message).map(Command::Send),
+        ["send", to] if sending.says_something() => sending.draft(to, "").map(Command::Send),
         ["send"] | ["send", _] => Err(bad("lanpush send wants TO and MESSAGE")),
         ["send", ..] => Err(bad(
             "lanpush send wants one TO and one MESSAGE; put * and a message of several words in quotes",
@@ -378,6 +387,13 @@ mod tests {
             ),
             (&["send", "*", "hi"], Command::Send(draft("*", "hi"))),
             (
+                &["send", "sam", "--uri", "http://x"],
+                Command::Send(Draft {
+                    uri: Some("http://x".into()),
+                    ..draft("sam", "")
+                }),
+            ),
+            (
                 &["send", "tag:a b", "-"],
                 Command::Send(draft("tag:a b", "-")),
             ),
@@ -469,6 +485,10 @@ mod tests {
                 "lanpush import wants one FILE, or - for standard input",
             ),
             (&["send"], "lanpush send wants TO and MESSAGE"),
+            (
+                &["send", "sam", "--priority=4"],
+                "lanpush send wants TO and MESSAGE",
+            ),
             (&["send", "sam"], "lanpush send wants TO and MESSAGE"),
             (
                 &["send", "a.txt", "b.txt", "hi"],

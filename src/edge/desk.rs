@@ -8,7 +8,7 @@ use super::hub::Hub;
 use crate::config::Config;
 use crate::push::notification::NotificationId;
 use crate::push::store::StoreError;
-use crate::push::views::{NotificationView, SessionView, Status, UserView};
+use crate::push::views::{NotificationView, SessionView, Status, UserDetails, UserView};
 use crate::push::{Answer, Request, TopicOf};
 use crate::time::{Hinter, Now};
 
@@ -47,6 +47,10 @@ impl Desk for Hub {
         limit: usize,
     ) -> Result<Vec<UserView>, StoreError> {
         self.gateway().users(online, skip, limit)
+    }
+
+    fn user(&self, name: &str) -> Result<Option<UserDetails>, StoreError> {
+        self.gateway().user(name)
     }
 
     fn sessions(&self, limit: usize) -> Vec<SessionView> {

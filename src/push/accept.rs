@@ -213,10 +213,16 @@ fn check(draft: &Draft, now: Now) -> Result<(), Refusal> {
     {
         return invalid("deliver_at", "is more than a year ahead");
     }
-    if !extras.silent && draft.title.trim().is_empty() && draft.message.trim().is_empty() {
-        return invalid("message", "and title are both empty");
+    let shown = [&draft.title, &draft.message, &draft.uri];
+    if !extras.silent && shown.into_iter().all(|text| is_blank(text)) {
+        return invalid("message", "is empty, and so are title and uri");
     }
     Ok(())
+}
+
+/// Whether nothing is to be seen of a text, as XML will carry it.
+fn is_blank(text: &str) -> bool {
+    xml_text(text).trim().is_empty()
 }
 
 fn bounded(field: &'static str, text: &str, limit: usize) -> Result<(), Refusal> {

@@ -192,7 +192,7 @@ impl Domain {
             id: &id.to_string(),
             api_key: &self.config.push.api_key,
             title: &notification.title,
-            message: &notification.message,
+            message: notification.shown_message(),
             uri: &notification.uri,
             created: &calendar(id.seconds()),
             image: &extras.image,

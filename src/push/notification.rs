@@ -185,6 +185,18 @@ impl fmt::Display for NotAPriority {
 }
 
 impl Notification {
+    /// The message as devices get it: a URI that comes alone stands in for it, for clients show title and
+    /// message, and a notification without a word looks like a mistake.
+    #[must_use]
+    pub fn shown_message(&self) -> &str {
+        let is_blank = |text: &str| text.trim().is_empty();
+        if !self.extras.silent && is_blank(&self.title) && is_blank(&self.message) {
+            &self.uri
+        } else {
+            &self.message
+        }
+    }
+
     /// Bytes of what the sender wrote.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::accounts::Subscription;
+use super::accounts::{Account, Subscription};
 use super::devices::Device;
 use super::event::TopicOf;
 use super::gateway::{Conn, Gateway};
@@ -76,6 +76,28 @@ pub struct UserView {
     /// Seconds since 1970.
     pub created: u64,
     /// Deliveries that wait for their devices.
+    pub waiting: usize,
+}
+
+/// A user with their devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserDetails {
+    /// The user.
+    pub user: UserView,
+    /// Devices that have told their resource.
+    pub devices: Vec<DeviceView>,
+}
+
+/// A device of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceView {
+    /// Its resource.
+    pub resource: String,
+    /// androidpn's word while it is available, as in [`SessionView::presence`].
+    pub presence: Option<&'static str>,
+    /// Seconds since 1970 when it was last available, as far as the store knows; 0 for never.
+    pub last_seen: u64,
+    /// Notifications that wait for it.
     pub waiting: usize,
 }
 
@@ -190,25 +212,56 @@ impl Gateway {
         let wanted =
             accounts.filter(|(name, _)| online.is_none_or(|on| on == self.is_online(name)));
         for (name, account) in wanted.skip(skip).take(limit) {
-            let Some(record) = self.domain.store.account(name)? else {
-                continue;
-            };
-            let devices = account
-                .devices
-                .iter()
-                .filter_map(|id| self.domain.devices.get(*id));
-            users.push(UserView {
-                name: record.name,
-                online: self.is_online(name),
-                full_name: record.full_name,
-                email: record.email,
-                alias: record.alias,
-                tags: record.tags,
-                created: record.created,
-                waiting: devices.map(|device| device.queue.len()).sum(),
-            });
+            users.extend(self.user_view(name, account)?);
         }
         Ok(users)
+    }
+
+    /// A user with their devices; `None` if there is no such user.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn user(&self, name: &str) -> Result<Option<UserDetails>, StoreError> {
+        let Some((name, account)) = self.domain.accounts.get(&name.to_lowercase()) else {
+            return Ok(None);
+        };
+        let view = |device: &Device| {
+            Some(DeviceView {
+                resource: device.resource.as_ref()?.to_string(),
+                presence: device
+                    .link
+                    .as_ref()
+                    .and_then(|link| link.presence)
+                    .map(word),
+                last_seen: device.last_seen,
+                waiting: device.queue.len(),
+            })
+        };
+        let devices = account.devices.iter();
+        let devices = devices.filter_map(|id| view(self.domain.devices.get(*id)?));
+        let user = self.user_view(name, account)?;
+        Ok(user.map(|user| UserDetails {
+            user,
+            devices: devices.collect(),
+        }))
+    }
+
+    fn user_view(&self, name: &str, account: &Account) -> Result<Option<UserView>, StoreError> {
+        let Some(record) = self.domain.store.account(name)? else {
+            return Ok(None);
+        };
+        let devices = account.devices.iter();
+        let devices = devices.filter_map(|id| self.domain.devices.get(*id));
+        Ok(Some(UserView {
+            name: record.name,
+            online: self.is_online(name),
+            full_name: record.full_name,
+            email: record.email,
+            alias: record.alias,
+            tags: record.tags,
+            created: record.created,
+            waiting: devices.map(|device| device.queue.len()).sum(),
+        }))
     }
 
     fn is_online(&self, user: &str) -> bool {

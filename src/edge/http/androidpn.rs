@@ -21,7 +21,7 @@ use super::form::Fields;
 use super::response::Response;
 use crate::limits;
 use crate::push::Draft;
-use crate::push::notification::{Extras, Priority, Target};
+use crate::push::notification::{Extras, Link, Priority, Target};
 use crate::time::parse_calendar;
 
 /// What `notification_api.do` says.
@@ -119,13 +119,14 @@ pub(super) fn draft(fields: &Fields) -> Result<Draft, HttpError> {
     })
 }
 
-/// What the forks add (`imageUrl`, `validTime` in seconds, `pushtype`), and our own page.
+/// What the forks add (`imageUrl`, `validTime` in seconds, `pushtype`), and our own page: `words` are the tags
+/// of the notification, for `tags` are those of users, and `links` its actions.
 fn extras(fields: &Fields) -> Result<Extras, HttpError> {
     let first = |names: [&'static str; 2]| {
         let values = names.map(|name| fields.trimmed(name));
         values.into_iter().find(|value| !value.is_empty())
     };
-    let invalid = |message| move || HttpError::bad("invalid-field", message);
+    let invalid = |field, message| move || HttpError::field(field, message);
     let ttl = match first(["ttl", "validTime"]) {
         None => Ok(0),
         Some(seconds) => seconds.parse(),
@@ -139,13 +140,49 @@ fn extras(fields: &Fields) -> Result<Extras, HttpError> {
         Some("1" | "payload") => Some(true),
         Some(_) => None,
     };
+    let deliver_at = match fields.trimmed("deliver_at") {
+        "" => Some(0),
+        text => text.parse().ok().or_else(|| parse_calendar(text)),
+    };
+    let wanted = "deliver_at wants a time like 2026-12-24 18:00 (UTC)";
+    let words = fields.trimmed("words").split(',').map(str::trim);
+    let links = fields.trimmed("links").lines().map(str::trim);
+    let links = links.filter(|line| !line.is_empty()).map(link);
     Ok(Extras {
         image: first(["imageUrl", "image"]).unwrap_or_default().to_owned(),
-        priority: priority.ok_or_else(invalid("priority wants a number from 1 to 5"))?,
-        silent: silent.ok_or_else(invalid("pushtype wants 0 for people or 1 for the app"))?,
-        ttl: ttl.map_err(|_| invalid("validTime (or ttl) wants a number of seconds")())?,
+        priority: priority
+            .ok_or_else(invalid("priority", "priority wants a number from 1 to 5"))?,
+        tags: words
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        actions: links.collect::<Result<_, _>>()?,
+        silent: silent.ok_or_else(invalid(
+            "pushtype",
+            "pushtype wants 0 for people or 1 for the app",
+        ))?,
+        sequence: fields.trimmed("sequence").to_owned(),
+        ttl: ttl.map_err(|_| invalid("ttl", "validTime (or ttl) wants a number of seconds")())?,
+        deliver_at: deliver_at.ok_or_else(invalid("deliver_at", wanted))?,
         ..Extras::default()
     })
+}
+
+/// A line such as `Open = http://door.lan/open`.
+fn link(line: &str) -> Result<Link, HttpError> {
+    let halves = line
+        .split_once('=')
+        .map(|(label, uri)| (label.trim(), uri.trim()));
+    match halves {
+        Some((label, uri)) if !label.is_empty() && !uri.is_empty() => Ok(Link {
+            label: label.to_owned(),
+            uri: uri.to_owned(),
+        }),
+        _ => Err(HttpError::field(
+            "actions",
+            "a button wants a line like Open = http://door.lan/",
+        )),
+    }
 }
 
 /// Whom `broadcast` means: the original's Y (default) and N, the forks' 0 to 3, and the words that senders
@@ -161,13 +198,18 @@ fn target(fields: &Fields) -> Result<Target, HttpError> {
         // meijieman's form calls it `tags`, and uses the first.
         "3" => {
             let tags = named(fields, &["tag", "tags", "who"])?.parse();
-            let wrong =
-                || HttpError::bad("invalid-field", "tag wants a tag, or tags with & | ! ( )");
+            let wrong = || HttpError::field("to", "tag wants a tag, or tags with & | ! ( )");
             tags.map(Target::Tags).map_err(|_| wrong())
         }
         "topic" => Ok(Target::Topic(named(fields, &["topic", "who"])?)),
-        _ => Err(HttpError::bad(
-            "invalid-field",
+        "device" => {
+            let device = named(fields, &["username", "who"])?;
+            let wrong = || HttpError::field("to", "a device wants a name like user/device");
+            let is_device = |target: &Target| matches!(target, Target::Device { .. });
+            device.parse().ok().filter(is_device).ok_or_else(wrong)
+        }
+        _ => Err(HttpError::field(
+            "to",
             "broadcast wants Y or 0 for everyone, N or 1 for a username, 2 for an alias, 3 for a tag",
         )),
     }
@@ -178,9 +220,9 @@ fn everyone(fields: &Fields) -> Result<Target, HttpError> {
     if fields.trimmed("who").is_empty() {
         return Ok(Target::Everyone);
     }
-    Err(HttpError::bad(
-        "invalid-field",
-        "a name is given, but everyone is chosen; choose user, alias or tag, or clear the name",
+    Err(HttpError::field(
+        "to",
+        "a name is given, but everyone is chosen; choose what it is the name of, or clear it",
     ))
 }
 
@@ -190,7 +232,10 @@ fn named(fields: &Fields, names: &[&'static str]) -> Result<String, HttpError> {
     let value = values.find(|value| !value.is_empty());
     value.map(str::to_owned).ok_or_else(|| {
         let name = names.first().copied().unwrap_or_default();
-        HttpError::bad("missing-field", format!("{name} is missing"))
+        HttpError {
+            code: "missing-field",
+            ..HttpError::field("to", format!("{name} is missing"))
+        }
     })
 }
 
@@ -239,6 +284,15 @@ mod tests {
                 Ok(Target::Topic("doors".into())),
             ),
             ("broadcast=topic", Err("topic is missing")),
+            (
+                "broadcast=device&who=Sam/Phone",
+                Ok(Target::Device {
+                    user: "sam".into(),
+                    resource: "Phone".into(),
+                }),
+            ),
+            ("broadcast=device&who=sam", Err("a device wants")),
+            ("broadcast=device&who=alias:a", Err("a device wants")),
             ("broadcast=N", Err("username is missing")),
             ("broadcast=1&username=+", Err("username is missing")),
             ("broadcast=2&username=x", Err("alias is missing")),
@@ -289,6 +343,36 @@ mod tests {
                     ..plain()
                 }),
             ),
+            (
+                "words=door,+cat+,,&sequence=s&deliver_at=2026-12-24T18:00",
+                Ok(Extras {
+                    tags: vec!["door".into(), "cat".into()],
+                    sequence: "s".into(),
+                    deliver_at: 1_798_135_200,
+                    ..plain()
+                }),
+            ),
+            (
+                "deliver_at=1798135200&links=Open+%3D+http://x/%3Fa%3Db%0D%0A%0D%0AShut%3Du",
+                Ok(Extras {
+                    deliver_at: 1_798_135_200,
+                    actions: vec![
+                        Link {
+                            label: "Open".into(),
+                            uri: "http://x/?a=b".into(),
+                        },
+                        Link {
+                            label: "Shut".into(),
+                            uri: "u".into(),
+                        },
+                    ],
+                    ..plain()
+                }),
+            ),
+            ("links=http://x/", Err("a button wants")),
+            ("links=Open+%3D", Err("a button wants")),
+            ("links=%3Dhttp://x/", Err("a button wants")),
+            ("deliver_at=tomorrow", Err("deliver_at wants")),
             ("validTime=soon", Err("validTime (or ttl) wants")),
             ("validTime=-1", Err("validTime (or ttl) wants")),
             ("pushtype=2", Err("pushtype wants")),

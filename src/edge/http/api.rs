@@ -21,7 +21,7 @@
 //! `confirmed`. `resource` names one device, and without it all of the user's are meant. Times are seconds
 //! since 1970. A field nobody knows is an error, because it is a typing error. JSON has to say that it is
 //! JSON: a web page of another site cannot without asking first, and is not answered.
-//! Errors are `{"error":"stable-code","message":"sentence"}`.
+//! Errors are `{"error":"stable-code","message":"sentence"}`, with `"field"` if one of them is wrong.
 
 mod draft;
 mod notifications;
@@ -109,10 +109,13 @@ pub(super) fn failure(error: &HttpError) -> Response {
     struct Out<'a> {
         error: &'a str,
         message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        field: Option<&'a str>,
     }
     let out = Out {
         error: error.code,
         message: &error.message,
+        field: error.field,
     };
     Response::json(error.status, &out)
 }

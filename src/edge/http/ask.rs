@@ -43,18 +43,21 @@ pub(super) async fn notify<D: Desk>(
     draft: Draft,
     wait: Duration,
 ) -> Result<Accepted, HttpError> {
-    let nothing = [&draft.title, &draft.message, &draft.uri];
-    if !draft.extras.silent && nothing.iter().all(|text| text.trim().is_empty()) {
-        let message = "there is nothing to send: title, message and uri are all empty";
-        return Err(HttpError::bad("nothing-to-send", message));
-    }
     let accepted = |id, queued, sent, scheduled| Accepted {
         id,
         queued,
         sent,
         scheduled,
     };
-    match ask(desk, Request::Notify(draft), wait).await? {
+    let asked = ask(desk, Request::Notify(draft), wait).await;
+    let asked = asked.map_err(|error| match error.code {
+        "unknown-target" => HttpError {
+            field: Some("to"),
+            ..error
+        },
+        _ => error,
+    });
+    match asked? {
         Done::Accepted { id, queued, sent } => Ok(accepted(id, queued, sent, false)),
         Done::Scheduled { id } => Ok(accepted(id, 0, 0, true)),
         _ => Err(other_answer()),

@@ -6,17 +6,20 @@ use tiny_http::Method;
 
 use super::Desk;
 use super::androidpn::draft;
-use super::ask::{Accepted, notify, withdraw};
+use super::ask::{Accepted, ask, notify, withdraw};
 use super::error::HttpError;
 use super::form::Fields;
+use super::html::Parameter;
 use super::page::{self, Notice, Overview};
+use super::people;
 use super::request::Request;
 use super::response::Response;
 use super::routes::with_hints;
 use super::send_form::SendForm;
 use crate::limits;
-use crate::push::notification::NotificationId;
-use crate::push::{Refusal, Withdrawal};
+use crate::push::notification::{NotificationId, Target};
+use crate::push::views::UserView;
+use crate::push::{self, Refusal, TopicOf, Withdrawal};
 
 /// `/` and `/index.do`: everything at a glance, and the form to send.
 pub(super) async fn home<D: Desk>(
@@ -27,30 +30,94 @@ pub(super) async fn home<D: Desk>(
     let fields = Fields::of(request)?;
     if *request.head.verb() != Method::Post {
         let notice = sent_before(&fields);
-        return overview(desk, &form(&fields, "/"), notice.as_ref(), 200);
+        return overview(desk, &fields, notice.as_ref(), None);
     }
     match send(desk, &fields, wait).await {
         // Showing the page by a request of its own keeps a reload from sending twice.
         Ok(accepted) => Ok(Response::redirect(303, home_after(&accepted))),
         Err(error) => {
             let notice = Notice::Failed(&error.message);
-            let page = overview(desk, &form(&fields, "/"), Some(&notice), error.status)?;
+            let page = overview(desk, &fields, Some(&notice), Some(&error))?;
             Ok(with_hints(page, &error))
         }
     }
 }
 
-/// `/user.do`
-pub(super) fn users<D: Desk>(desk: &D, fields: &Fields) -> Result<Response, HttpError> {
-    let offset = fields
-        .trimmed("offset")
-        .parse()
-        .unwrap_or(0)
-        .min(limits::ACCOUNTS);
+/// `/user.do`: the list, with `name=` one user; by POST with `action=subscribe` or `unsubscribe`, topics.
+pub(super) async fn users<D: Desk>(
+    desk: &D,
+    fields: &Fields,
+    is_get: bool,
+    wait: Duration,
+) -> Result<Response, HttpError> {
+    let name = fields.trimmed("name");
+    if is_get && name.is_empty() {
+        return user_list(desk, fields);
+    }
+    let result = match fields.trimmed("action") {
+        "" if is_get => Ok(()),
+        action @ ("subscribe" | "unsubscribe") if !is_get => {
+            let topic = TopicOf {
+                topic: fields.trimmed("topic").to_owned(),
+                user: name.to_owned(),
+                resource: Some(fields.get("resource").unwrap_or_default())
+                    .filter(|resource| !resource.is_empty())
+                    .map(str::to_owned),
+            };
+            change_topics(desk, action == "subscribe", topic, wait).await
+        }
+        _ => Err(HttpError::bad(
+            "action",
+            "nothing is changed without its action",
+        )),
+    };
+    if result.is_ok() && !is_get {
+        let location = format!("/user.do?name={}&done=topics", Parameter(name));
+        return Ok(Response::redirect(303, location));
+    }
+    let unknown = || HttpError::from(Refusal::Unknown(Target::User(name.to_owned())));
+    let details = desk.user(name)?.ok_or_else(unknown)?;
+    let topics = desk.topics(name).unwrap_or_default();
+    let notice = match &result {
+        Err(error) => Some(Notice::Failed(&error.message)),
+        Ok(()) => (fields.trimmed("done") == "topics").then_some(Notice::Topics),
+    };
+    let wrong = result.as_ref().err().and_then(|error| error.field);
+    let html = people::user(&details, &topics, fields, wrong, notice.as_ref());
+    Ok(match result {
+        Ok(()) => Response::page(200, html),
+        Err(error) => with_hints(Response::page(error.status, html), &error),
+    })
+}
+
+async fn change_topics<D: Desk>(
+    desk: &D,
+    wanted: bool,
+    topic: TopicOf,
+    wait: Duration,
+) -> Result<(), HttpError> {
+    if topic.topic.is_empty() {
+        return Err(HttpError::field("topic", "topic is empty"));
+    }
+    let request = match wanted {
+        true => push::Request::Subscribe(topic),
+        false => push::Request::Unsubscribe(topic),
+    };
+    ask(desk, request, wait).await.map(drop)
+}
+
+fn user_list<D: Desk>(desk: &D, fields: &Fields) -> Result<Response, HttpError> {
+    let offset = fields.trimmed("offset").parse().unwrap_or(0);
+    let offset = offset.min(limits::ACCOUNTS);
     let mut users = desk.users(None, offset, limits::PAGE_ROWS + 1)?;
     let more = users.len() > limits::PAGE_ROWS;
     users.truncate(limits::PAGE_ROWS);
-    Ok(Response::page(200, page::users(&users, offset, more)))
+    let with_topics = |user: UserView| {
+        let topics = desk.topics(&user.name).unwrap_or_default();
+        (user, topics)
+    };
+    let rows: Vec<_> = users.into_iter().map(with_topics).collect();
+    Ok(Response::page(200, people::users(&rows, offset, more)))
 }
 
 /// `/session.do`
@@ -89,8 +156,13 @@ pub(super) async fn notifications<D: Desk>(
         None => withdrawn_before(fields),
     };
     let views = desk.notifications(limits::PAGE_ROWS, limits::PAGE_DEVICES)?;
-    let form = form(fields, "/notification.do?action=send");
-    let html = page::notifications(&views, &form, notice.as_ref(), desk.now().wall);
+    let form = SendForm {
+        action: "/notification.do?action=send",
+        fields,
+        wrong: error.as_ref().and_then(|error| error.field),
+        now: desk.now().wall,
+    };
+    let html = page::notifications(&views, &form, notice.as_ref(), form.now);
     let response = Response::page(error.as_ref().map_or(200, |error| error.status), html);
     Ok(match error {
         Some(error) => with_hints(response, &error),
@@ -124,10 +196,17 @@ fn withdrawn_before(fields: &Fields) -> Option<Notice<'static>> {
 
 fn overview<D: Desk>(
     desk: &D,
-    form: &SendForm<'_>,
+    fields: &Fields,
     notice: Option<&Notice<'_>>,
-    status: u16,
+    error: Option<&HttpError>,
 ) -> Result<Response, HttpError> {
+    let form = SendForm {
+        action: "/",
+        fields,
+        wrong: error.and_then(|error| error.field),
+        now: desk.now().wall,
+    };
+    let status = error.map_or(200, |error| error.status);
     let overview = Overview {
         status: desk.status(),
         users: desk.users(None, 0, limits::CONSOLE_ROWS)?,
@@ -135,39 +214,20 @@ fn overview<D: Desk>(
         notifications: desk.notifications(limits::CONSOLE_ROWS, limits::PAGE_DEVICES)?,
         now: desk.now().wall,
     };
-    Ok(Response::page(status, page::home(&overview, form, notice)))
-}
-
-/// The form as it was filled in, or as a link in the table of users fills it in (`?to=`).
-fn form<'a>(fields: &'a Fields, action: &'static str) -> SendForm<'a> {
-    let to = fields.trimmed("to");
-    let (kind, who) = match fields.trimmed("broadcast") {
-        "" if !to.is_empty() => ("1", to),
-        kind => (kind, fields.trimmed("who")),
-    };
-    let named = || {
-        let names = ["username", "alias", "tag", "topic"].into_iter();
-        let mut values = names.map(|name| fields.trimmed(name));
-        values.find(|value| !value.is_empty()).unwrap_or_default()
-    };
-    SendForm {
-        action,
-        kind,
-        who: if who.is_empty() { named() } else { who },
-        title: fields.get("title").unwrap_or_default(),
-        message: fields.get("message").unwrap_or_default(),
-        uri: fields.get("uri").unwrap_or_default(),
-        image: fields.trimmed("image"),
-        priority: fields.trimmed("priority"),
-        ttl: fields.trimmed("ttl"),
-    }
+    Ok(Response::page(status, page::home(&overview, &form, notice)))
 }
 
 /// Where the browser goes after a push: nothing of the request is in it.
 fn home_after(accepted: &Accepted) -> String {
     let Accepted {
-        id, queued, sent, ..
+        id,
+        queued,
+        sent,
+        scheduled,
     } = accepted;
+    if *scheduled {
+        return format!("/?sent={id}&scheduled=yes");
+    }
     format!("/?sent={id}&queued={queued}&now={sent}")
 }
 
@@ -175,6 +235,9 @@ fn home_after(accepted: &Accepted) -> String {
 fn sent_before(fields: &Fields) -> Option<Notice<'_>> {
     let number = |name| fields.trimmed(name).parse::<usize>().ok();
     fields.trimmed("sent").parse::<NotificationId>().ok()?;
+    if fields.trimmed("scheduled") == "yes" {
+        return Some(Notice::Scheduled);
+    }
     Some(Notice::Sent {
         queued: number("queued")?,
         now: number("now")?,

@@ -14,6 +14,8 @@ pub(super) struct HttpError {
     pub(super) code: &'static str,
     /// What is wrong and what to do about it. May quote the request: escape it.
     pub(super) message: String,
+    /// Name of the field that is wrong, if it is one.
+    pub(super) field: Option<&'static str>,
     /// Value of the `Allow` header that a 405 has to carry.
     pub(super) allow: Option<&'static str>,
 }
@@ -31,6 +33,7 @@ impl HttpError {
             status,
             code,
             message,
+            field: None,
             allow: None,
         }
     }
@@ -38,6 +41,14 @@ impl HttpError {
     /// 400: the request is not what it has to be.
     pub(super) fn bad(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(400, code, message)
+    }
+
+    /// 400: a field is not what it has to be. The sentence begins with its name.
+    pub(super) fn field(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            field: Some(field),
+            ..Self::bad("invalid-field", message)
+        }
     }
 
     /// 404: there is no such page.
@@ -70,7 +81,14 @@ impl From<Refusal> for HttpError {
             Refusal::Failed => (503, "store-failed"),
             Refusal::Busy => (503, "busy"),
         };
-        Self::new(status, code, refusal.to_string())
+        let field = match &refusal {
+            Refusal::TooLong { field, .. } | Refusal::Invalid { field, .. } => Some(*field),
+            _ => None,
+        };
+        Self {
+            field,
+            ..Self::new(status, code, refusal.to_string())
+        }
     }
 }
 
@@ -113,6 +131,8 @@ mod tests {
             let error = HttpError::from(refusal.clone());
             assert_eq!(error.status, status, "{refusal:?}");
             assert_eq!(error.message, refusal.to_string());
+            let names = matches!(status, 400 | 413);
+            assert_eq!(error.field.is_some(), names, "{refusal:?}");
         }
     }
 

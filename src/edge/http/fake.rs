@@ -13,7 +13,9 @@ use crate::config::Config;
 use crate::edge::export::{ExportError, Page};
 use crate::push::notification::{DeliveryState, Extras, Notification, NotificationId, Target};
 use crate::push::store::StoreError;
-use crate::push::views::{DeliveryView, NotificationView, SessionView, Status, UserView};
+use crate::push::views::{
+    DeliveryView, DeviceView, NotificationView, SessionView, Status, UserDetails, UserView,
+};
 use crate::push::{Answer, Done, Draft, Refusal, Request, TopicOf, Until, Withdrawal};
 use crate::time::{Instant, Now, Wall};
 
@@ -173,6 +175,23 @@ impl Desk for FakeDesk {
             .iter()
             .filter(|user| online.is_none_or(|online| user.online == online));
         Ok(wanted.skip(skip).take(limit).cloned().collect())
+    }
+
+    fn user(&self, name: &str) -> Result<Option<UserDetails>, StoreError> {
+        self.check()?;
+        let users = self.users.borrow();
+        let user = users.iter().find(|user| user.name == name);
+        let device = |resource: &str, presence| DeviceView {
+            resource: resource.into(),
+            presence,
+            last_seen: NOW - 90,
+            waiting: 2,
+        };
+        let devices = || vec![device("phone", Some("Away")), device("tab<let>", None)];
+        Ok(user.map(|user| UserDetails {
+            user: user.clone(),
+            devices: devices(),
+        }))
     }
 
     fn sessions(&self, limit: usize) -> Vec<SessionView> {

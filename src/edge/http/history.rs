@@ -35,8 +35,8 @@ fn notification_item(view: &NotificationView, now: Wall) -> String {
     let extras = &notification.extras;
     let actions = extras.actions.iter().map(action);
     format!(
-        "<li>{title}<p class=\"text\">{}</p>{}{}{}<p class=\"meta\">to {}, {}{}</p>{}{}</li>",
-        Name(&shortened(&notification.message)),
+        "<li>{title}{}{}{}{}<p class=\"meta\">to {}, {}{}</p>{}{}</li>",
+        message(&notification.message),
         link(&notification.uri),
         link(&extras.image),
         actions.collect::<String>(),
@@ -87,6 +87,13 @@ fn withdraw_button(view: &NotificationView) -> String {
         "<button form=\"w\" name=\"id\" value=\"{}\">Withdraw</button>",
         view.notification.id
     )
+}
+
+fn message(text: &str) -> String {
+    match text.trim() {
+        "" => String::new(),
+        _ => format!("<p class=\"text\">{}</p>", Name(&shortened(text))),
+    }
 }
 
 fn shortened(message: &str) -> String {

@@ -8,7 +8,7 @@
 //! | `access` | who may ask |
 //! | `routes` | which page answers, and what an error looks like there |
 //! | `console`, `androidpn`, `api` | the pages: of people, of old senders, of programs |
-//! | `page`, `send_form`, `history`, `html` | what people see |
+//! | `page`, `send_form`, `history`, `people`, `html` | what people see |
 //! | `transfer` | export and import, for the command line only |
 //! | `ask`, `error` | what is wanted of the gateway, and why it is not done |
 
@@ -26,6 +26,7 @@ mod history;
 mod html;
 mod multipart;
 mod page;
+mod people;
 mod request;
 mod response;
 mod routes;
@@ -47,7 +48,7 @@ use super::export::{ExportError, Page};
 use crate::config::Config;
 use crate::push::notification::NotificationId;
 use crate::push::store::StoreError;
-use crate::push::views::{NotificationView, SessionView, Status, UserView};
+use crate::push::views::{NotificationView, SessionView, Status, UserDetails, UserView};
 use crate::push::{self, Answer, TopicOf};
 use crate::time::{Now, Wall};
 use connection::{Connection, Waits};
@@ -102,6 +103,12 @@ pub trait Desk {
         skip: usize,
         limit: usize,
     ) -> Result<Vec<UserView>, StoreError>;
+
+    /// As [`push::Gateway::user`].
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn user(&self, name: &str) -> Result<Option<UserDetails>, StoreError>;
 
     /// As [`push::Gateway::sessions`].
     fn sessions(&self, limit: usize) -> Vec<SessionView>;

@@ -4,10 +4,10 @@ use std::fmt::Display;
 
 use super::error::HttpError;
 use super::history::notification_list;
-use super::html::{Count, Duration, Name, Parameter, Text, Time};
+use super::html::{Count, Duration, Name, Text, Time};
+use super::people::{short_table, user_link};
 use super::response::Response;
 use super::send_form::{SendForm, send_form};
-use crate::limits;
 use crate::push::views::{NotificationView, SessionView, Status, UserView};
 use crate::time::{Basis, Wall};
 
@@ -36,6 +36,10 @@ pub(super) enum Notice<'a> {
         /// Those among them that are connected.
         now: usize,
     },
+    /// The push has been taken, and waits for its time.
+    Scheduled,
+    /// A topic has been given or taken away.
+    Topics,
     /// A notification has been taken back.
     Withdrawn {
         /// Devices that will not get it.
@@ -61,38 +65,22 @@ pub(super) fn home(
         now,
     } = overview;
     let content = format!(
-        "{}{}{}<section id=\"send\"><h2>Send</h2>{}</section>\
-         <section><h2>Notifications</h2>{}</section>\
+        "{}{}<section id=\"send\"><h1>Send</h1>{}</section>\
+         <section id=\"sent\"><h2>Notifications</h2>{}</section>\
+         <section><h2>Status</h2>{}</section>\
          <section><h2>Users</h2>{}{}</section>\
          <section><h2>Sessions</h2>{}{}</section>",
         notice.map(notice_box).unwrap_or_default(),
         troubles(status, *now),
-        figures(status),
         send_form(form),
         notification_list(notifications, *now),
-        user_table(users, false),
+        figures(status),
+        short_table(users),
         rest_link("/user.do", users.len(), status.users),
         session_table(sessions, false),
         rest_link("/session.do", sessions.len(), status.connections),
     );
     layout("Overview", &content)
-}
-
-/// `/user.do`: androidpn's columns, and ours behind them.
-pub(super) fn users(users: &[UserView], offset: usize, more: bool) -> String {
-    let back = (offset > 0).then(|| offset.saturating_sub(limits::PAGE_ROWS));
-    let on = more.then(|| offset + users.len());
-    let link = |offset: Option<usize>, text| match offset {
-        Some(offset) => format!("<a href=\"/user.do?offset={offset}\">{text}</a> "),
-        None => String::new(),
-    };
-    let content = format!(
-        "<h1>Users</h1>{}<p>{}{}</p>",
-        user_table(users, true),
-        link(back, "Previous"),
-        link(on, "Next")
-    );
-    layout("Users", &content)
 }
 
 /// `/session.do`: androidpn's columns; `total` counts those not listed too.
@@ -133,7 +121,8 @@ pub(super) fn failure(error: &HttpError) -> Response {
     Response::page(error.status, layout("Error", &content))
 }
 
-fn layout(title: &str, content: &str) -> String {
+/// A whole page.
+pub(super) fn layout(title: &str, content: &str) -> String {
     let links = [
         ("/", "Overview"),
         ("/user.do", "Users"),
@@ -158,7 +147,8 @@ fn layout(title: &str, content: &str) -> String {
     )
 }
 
-fn notice_box(notice: &Notice<'_>) -> String {
+/// What became of what was asked.
+pub(super) fn notice_box(notice: &Notice<'_>) -> String {
     match notice {
         Notice::Sent { queued: 0, .. } => {
             "<p role=\"status\">Stored, but there is no device to get it.</p>".to_owned()
@@ -169,8 +159,15 @@ fn notice_box(notice: &Notice<'_>) -> String {
                 false => "",
             };
             let devices = Count(*queued, "device");
-            format!("<p role=\"status\">Stored for {devices}, sent to {now} at once.{others}</p>")
+            format!(
+                "<p role=\"status\">Stored for {devices}, sent to {now} at once.{others} \
+                 <a href=\"#sent\">What becomes of it</a></p>"
+            )
         }
+        Notice::Scheduled => "<p role=\"status\">Stored; it goes out at its time. \
+             <a href=\"#sent\">What becomes of it</a></p>"
+            .to_owned(),
+        Notice::Topics => "<p role=\"status\">The topics have been changed.</p>".to_owned(),
         Notice::Withdrawn { spared, told } => {
             let devices = Count(*spared, "device");
             format!(
@@ -178,7 +175,10 @@ fn notice_box(notice: &Notice<'_>) -> String {
             )
         }
         Notice::Failed(why) => {
-            format!("<p role=\"alert\">That did not work: {}.</p>", Text(why))
+            format!(
+                "<p role=\"alert\" id=\"why\">That did not work: {}.</p>",
+                Text(why)
+            )
         }
     }
 }
@@ -216,48 +216,7 @@ fn figures(status: &Status) -> String {
         figure("Dropped", &status.dropped),
         figure("Uptime", &Duration(status.uptime)),
     ];
-    format!("<h1>Status</h1><dl>{}</dl>", figures.concat())
-}
-
-/// Users: androidpn's columns and ours behind them, or only what sending needs.
-fn user_table(users: &[UserView], all: bool) -> String {
-    let row = |user: &UserView| {
-        let online = match user.online {
-            true => "<span class=\"on\">online</span>".to_owned(),
-            false => "offline".to_owned(),
-        };
-        let (alias, tags) = (name(&user.alias), name(&user.tags.join(", ")));
-        let (user_name, waiting) = (user_link(&user.name), user.waiting.to_string());
-        if all {
-            let (full_name, email) = (name(&user.full_name), name(&user.email));
-            let created = Time(user.created).to_string();
-            vec![
-                online, user_name, full_name, email, created, alias, tags, waiting,
-            ]
-        } else {
-            vec![online, user_name, waiting, alias, tags]
-        }
-    };
-    let columns: &[&str] = if all {
-        &[
-            "Online",
-            "Username",
-            "Name",
-            "Email",
-            "Created (UTC)",
-            "Alias",
-            "Tags",
-            "Waiting",
-        ]
-    } else {
-        &["Online", "Username", "Waiting", "Alias", "Tags"]
-    };
-    table(
-        "Users",
-        columns,
-        users.iter().map(row),
-        "Nobody has registered yet.",
-    )
+    format!("<dl>{}</dl>", figures.concat())
 }
 
 /// Sessions: androidpn's columns, or only who is there.
@@ -298,24 +257,16 @@ fn session_table(sessions: &[SessionView], all: bool) -> String {
     )
 }
 
-fn name(text: &str) -> String {
+/// A name, or nothing if there is none.
+pub(super) fn name(text: &str) -> String {
     match text {
         "" => String::new(),
         text => Name(text).to_string(),
     }
 }
 
-/// A user's name that leads to the form with that user filled in: names of stock clients are 32 hex digits.
-fn user_link(user: &str) -> String {
-    format!(
-        "<a href=\"/?to={}#send\">{}</a>",
-        Parameter(user),
-        Name(user)
-    )
-}
-
 /// A table of cells that are HTML, which scrolls sideways by itself on a small screen; `none` if it is empty.
-fn table(
+pub(super) fn table(
     title: &str,
     columns: &[&str],
     rows: impl ExactSizeIterator<Item = Vec<String>>,

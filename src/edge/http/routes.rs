@@ -100,9 +100,10 @@ async fn dispatch<D: Desk>(
         "/" if is_form => console::home(desk, request, wait).await,
         "/" => Err(HttpError::method(FORM)),
         "/index.do" if is_get => console::home(desk, request, wait).await,
-        "/user.do" if is_get => console::users(desk, &Fields::of(request)?),
+        "/user.do" if is_form => console::users(desk, &Fields::of(request)?, is_get, wait).await,
+        "/user.do" => Err(HttpError::method(FORM)),
         "/session.do" if is_get => console::sessions(desk),
-        "/index.do" | "/user.do" | "/session.do" => Err(HttpError::method("GET, HEAD")),
+        "/index.do" | "/session.do" => Err(HttpError::method("GET, HEAD")),
         "/notification.do" | "/notification_api.do"
             if head.method == Method::Head && changes(head) =>
         {

@@ -8,7 +8,7 @@ use super::fake::{FakeDesk, NOW, Stream, notification, session, user};
 use super::{Desk, Peer, serve_within};
 use crate::limits;
 use crate::push::notification::{DeliveryState, Extras, Link, Priority, Target};
-use crate::push::{Draft, Refusal, Request, Withdrawal};
+use crate::push::{Draft, Refusal, Request, TopicOf, Withdrawal};
 use crate::time::Basis;
 
 const LOOPBACK: Peer = Peer::Address(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
@@ -109,8 +109,8 @@ fn rows() -> Vec<Row> {
     let multipart = "--X\r\nContent-Disposition: form-data; name=\"message\"\r\n\r\nhi\r\n\
         --X\r\nContent-Disposition: form-data; name=\"image\"; filename=\"i.png\"\r\n\r\n\0\r\n--X--\r\n";
     vec![
-        row("console", get("/"), 200, "<h2>Send</h2>"),
-        row("index", get("/index.do"), 200, "<h2>Send</h2>"),
+        row("console", get("/"), 200, "<h1>Send</h1>"),
+        row("index", get("/index.do"), 200, "<h1>Send</h1>"),
         row("users", get("/user.do"), 200, ">sam<"),
         row(
             "users from behind",
@@ -239,12 +239,6 @@ fn rows() -> Vec<Row> {
             get("/notification.do?action=send&broadcast=N&message=hi"),
             400,
             "username is missing",
-        ),
-        row(
-            "push of nothing",
-            get("/notification.do?action=send"),
-            400,
-            "nothing to send",
         ),
         row(
             "push without its action",
@@ -432,10 +426,24 @@ fn rows() -> Vec<Row> {
             "invalid type",
         ),
         row(
-            "API push of nothing",
-            json("POST", "/api/v1/notifications", "{\"to\":\"*\"}"),
-            400,
-            "nothing-to-send",
+            "API push of a link alone",
+            json(
+                "POST",
+                "/api/v1/notifications",
+                "{\"to\":\"*\",\"uri\":\"http://x/\"}",
+            ),
+            202,
+            "\"queued\":3",
+        ),
+        row(
+            "API push to somebody unknown",
+            json(
+                "POST",
+                "/api/v1/notifications",
+                "{\"to\":\"bob\",\"message\":\"hi\"}",
+            ),
+            404,
+            "\"field\":\"to\"",
         ),
         row(
             "API push of half an object",
@@ -711,9 +719,55 @@ fn rows() -> Vec<Row> {
         ),
         row(
             "POST to a table",
-            form("/user.do", ""),
+            form("/session.do", ""),
             405,
             "Allow: GET, HEAD\r\n",
+        ),
+        row(
+            "another method to the users",
+            raw("DELETE /user.do HTTP/1.0\r\n\r\n"),
+            405,
+            "Allow: GET, HEAD, POST\r\n",
+        ),
+        row(
+            "one user",
+            get("/user.do?name=sam"),
+            200,
+            "<bdi>a b</bdi> <span class=\"meta\">on <bdi>phone</bdi> only",
+        ),
+        row("no such user", get("/user.do?name=bob"), 404, "no user"),
+        row(
+            "topic by form",
+            form(
+                "/user.do?action=subscribe",
+                "name=sam&topic=doors&resource=",
+            ),
+            303,
+            "Location: /user.do?name=sam&done=topics\r\n",
+        ),
+        row(
+            "topic by form, after it",
+            get("/user.do?name=sam&done=topics"),
+            200,
+            "The topics have been changed",
+        ),
+        row(
+            "topic by link",
+            get("/user.do?action=subscribe&name=sam&topic=doors"),
+            400,
+            "nothing is changed",
+        ),
+        row(
+            "topic without a name",
+            form("/user.do?action=subscribe", "name=sam&topic=+"),
+            400,
+            "topic is empty",
+        ),
+        row(
+            "topic of a stranger",
+            form("/user.do?action=unsubscribe", "name=bob&topic=doors"),
+            404,
+            "no user",
         ),
         row(
             "OPTIONS, as browsers ask first",
@@ -1036,6 +1090,93 @@ fn accounts_arrive_as_they_were_sent() {
 }
 
 #[test]
+fn topics_arrive_as_the_form_has_them() {
+    let desk = FakeDesk::new();
+    let topic = |resource: Option<&str>| TopicOf {
+        topic: "doors".into(),
+        user: "sam".into(),
+        resource: resource.map(Into::into),
+    };
+    for body in [
+        "name=sam&topic=+doors+&resource=",
+        "name=sam&topic=doors&resource=tab%3Clet%3E",
+    ] {
+        ask(&desk, &form("/user.do?action=subscribe", body));
+        ask(&desk, &form("/user.do?action=unsubscribe", body));
+    }
+    let want = [
+        Request::Subscribe(topic(None)),
+        Request::Unsubscribe(topic(None)),
+        Request::Subscribe(topic(Some("tab<let>"))),
+        Request::Unsubscribe(topic(Some("tab<let>"))),
+    ];
+    assert_eq!(*desk.asked.borrow(), want);
+    // A page of another site cannot send the form.
+    let foreign = b"POST /user.do?action=subscribe HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\
+        Content-Length: 20\r\n\r\nname=sam&topic=doors";
+    assert_eq!(status(&ask(&desk, foreign)), 403);
+    assert_eq!(desk.asked.borrow().len(), want.len());
+}
+
+#[test]
+fn a_form_that_is_wrong_comes_back_as_it_was() {
+    let typed = "broadcast=1&who=mia&title=T+1&message=M+1&uri=http://x/1&ttl=90&priority=5&words=w1,w2\
+        &image=http://x/i&sequence=s1&links=Open%3Dhttp://x/o&pushtype=1&deliver_at=2026-12-24T18:00";
+    let kept = [
+        "<option value=\"1\" selected>One user",
+        "name=\"who\" value=\"mia\"",
+        "value=\"T 1\"",
+        "\nM 1</textarea>",
+        "value=\"http://x/1\"",
+        "<option value=\"90\" selected>",
+        "<option value=\"5\" selected>",
+        "value=\"w1,w2\"",
+        "value=\"http://x/i\"",
+        "value=\"s1\"",
+        "\nOpen=http://x/o</textarea>",
+        "value=\"1\" checked",
+        "value=\"2026-12-24T18:00\"",
+        "<details open>",
+    ];
+    for (field, name) in [
+        ("title", "title"),
+        ("message", "message"),
+        ("uri", "uri"),
+        ("tags", "words"),
+        ("actions", "links"),
+        ("sequence", "sequence"),
+        ("image", "image"),
+        ("deliver_at", "deliver_at"),
+    ] {
+        for target in ["/", "/notification.do?action=send"] {
+            let desk = FakeDesk::new();
+            desk.refusal.set(Some(Refusal::Invalid {
+                field,
+                why: "is wrong",
+            }));
+            let page = ask(&desk, &form(target, typed));
+            for part in kept {
+                assert!(
+                    page.contains(part),
+                    "{target}, {field}: {part} is not in {page}"
+                );
+            }
+            assert!(page.contains(&format!("id=\"why\">That did not work: {field} is wrong.")));
+            let marks: Vec<&str> = page
+                .split('<')
+                .filter(|tag| tag.contains(" autofocus"))
+                .collect();
+            assert_eq!(marks.len(), 1, "{target}, {field}: {page}");
+            assert!(
+                marks[0].contains(&format!("name=\"{name}\"")),
+                "{field}: {}",
+                marks[0]
+            );
+        }
+    }
+}
+
+#[test]
 fn refusals_show_on_every_page() {
     let refusals = [
         (Refusal::Unknown(Target::Everyone), 404),
@@ -1048,8 +1189,8 @@ fn refusals_show_on_every_page() {
         ),
         (
             Refusal::Invalid {
-                field: "uri",
-                why: "is no address",
+                field: "message",
+                why: "is empty, and so are title and uri",
             },
             400,
         ),
@@ -1502,13 +1643,17 @@ fn hostile_text_stays_text() {
     desk.status.borrow_mut().warnings = vec![evil.into()];
     let query = "who=%22%3E%3Cscript%3E&to=%22%3E%3Cscript%3E&title=%22%3E%3Cscript%3E\
         &message=%3C/textarea%3E%3Cscript%3E&uri=%22%3E%3Cscript%3E\
-        &image=%22%3E%3Cscript%3E&priority=%22%3E%3Cscript%3E&ttl=%22%3E%3Cscript%3E";
+        &image=%22%3E%3Cscript%3E&words=%22%3E%3Cscript%3E&links=%3C/textarea%3E%3Cscript%3E\
+        &sequence=%22%3E%3Cscript%3E&deliver_at=%22%3E%3Cscript%3E&priority=%22%3E%3Cscript%3E&ttl=%22%3E%3Cscript%3E";
     let pages = [
         "/",
         "/user.do",
+        "/user.do?name=%22%3E%3Cscript%3E",
+        "/user.do?name=sam&topic=%22%3E%3Cscript%3E&resource=%22%3E%3Cscript%3E",
         "/session.do",
         "/notification.do",
         "/notification.do?action=send&broadcast=x&",
+        "/notification.do?broadcast=%22%3E%3Cscript%3E&",
     ];
     for target in pages {
         let separator = if target.contains('?') { "&" } else { "?" };
@@ -1537,6 +1682,7 @@ fn pages_are_well_formed() {
         for target in [
             "/",
             "/user.do",
+            "/user.do?name=sam",
             "/session.do",
             "/notification.do",
             "/nothing",
@@ -1779,6 +1925,10 @@ fn wrong_fields_of_a_push_are_named() {
         let answer = ask(&desk, &json("POST", "/api/v1/notifications", &body));
         assert_eq!(status(&answer), 400, "{field}: {answer}");
         assert!(answer.contains(want), "{field}: {answer}");
+        // Fields that nobody knows, or that come twice, are found before there are any.
+        if let Some((name, _)) = field.split_once(':').filter(|_| !want.contains("field `u")) {
+            assert!(answer.contains(&format!("\"field\":{name}")), "{answer}");
+        }
         assert!(desk.asked.borrow().is_empty(), "{field}");
     }
 }

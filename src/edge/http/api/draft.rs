@@ -57,7 +57,7 @@ impl DraftIn {
         Ok(Draft {
             target: to
                 .parse::<Target>()
-                .map_err(|_| HttpError::bad("invalid-field", nobody))?,
+                .map_err(|_| HttpError::field("to", nobody))?,
             title: optional("title", self.title)?,
             message: optional("message", self.message)?,
             uri: optional("uri", self.uri)?,
@@ -78,7 +78,7 @@ impl DraftIn {
 
 fn typed<T: DeserializeOwned>(name: &'static str, value: Value) -> Result<T, HttpError> {
     serde_json::from_value(value)
-        .map_err(|error| HttpError::bad("invalid-field", format!("{name}: {error}")))
+        .map_err(|error| HttpError::field(name, format!("{name}: {error}")))
 }
 
 fn optional<T: DeserializeOwned + Default>(
@@ -93,7 +93,7 @@ fn priority(value: Option<Value>) -> Result<Priority, HttpError> {
         return Ok(Priority::default());
     };
     let number = value.as_u64().and_then(|number| u8::try_from(number).ok());
-    let wanted = || HttpError::bad("invalid-field", "priority wants a number from 1 to 5");
+    let wanted = || HttpError::field("priority", "priority wants a number from 1 to 5");
     number.and_then(Priority::new).ok_or_else(wanted)
 }
 
@@ -105,5 +105,5 @@ fn moment(value: Option<Value>) -> Result<u64, HttpError> {
         Some(value) => value.as_u64(),
     };
     let wanted = "deliver_at wants a second since 1970 or a time like 2026-12-24 18:00:00 (UTC)";
-    second.ok_or_else(|| HttpError::bad("invalid-field", wanted))
+    second.ok_or_else(|| HttpError::field("deliver_at", wanted))
 }
