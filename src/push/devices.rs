@@ -8,7 +8,7 @@ use super::event::ConnId;
 use super::notification::NotificationId;
 use super::store::DeviceId;
 use crate::time::Instant;
-use crate::xmpp::host::Show;
+use crate::xmpp::host::Presence;
 
 /// A device.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub struct Link {
     /// The connection.
     pub conn: ConnId,
     /// What it has announced; `None` while it wants nothing.
-    pub presence: Option<Show>,
+    pub presence: Option<Presence>,
     /// Whether it has had its time to settle and may be sent to.
     pub settled: bool,
     /// How many of the queue's oldest have been written to this connection.
