@@ -36,6 +36,8 @@ pub struct Device {
 pub struct Link {
     /// The connection.
     pub conn: ConnId,
+    /// Tells this session from the device's earlier ones.
+    pub serial: u32,
     /// What it has announced; `None` while it wants nothing.
     pub presence: Option<Presence>,
     /// Whether it has had its time to settle and may be sent to.

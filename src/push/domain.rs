@@ -30,8 +30,8 @@ use crate::xmpp::feature::notification::Push;
 pub enum Effect {
     /// End a stream.
     Close(ConnId, StreamError),
-    /// Write a stanza.
-    Deliver(ConnId, Rc<[u8]>),
+    /// Write a stanza to a device's session, the one of that serial number.
+    Deliver(DeviceId, u32, Rc<[u8]>),
     /// See what a device can be sent.
     Pump(DeviceId),
     /// Tell a connection what became of the request that waited for the disk.
@@ -82,6 +82,8 @@ pub struct Domain {
     /// The push that was serialised last: a broadcast needs it once per device.
     pub(super) prepared: Option<(NotificationId, Push)>,
     pub(super) newest: Option<NotificationId>,
+    /// Serial number of the last session.
+    pub(super) sessions: u32,
     pub(super) tally: Tally,
     /// Why the store refused the last request, until one succeeds.
     pub(super) trouble: Option<StoreError>,
@@ -120,6 +122,7 @@ impl Domain {
             settling: VecDeque::new(),
             unwritten: Unwritten::default(),
             prepared: None,
+            sessions: 0,
             tally: Tally::default(),
             trouble: None,
         };
@@ -162,6 +165,18 @@ impl Domain {
             entry.devices.push(id);
         }
         self.devices.insert(id, Rc::clone(account), resource)
+    }
+
+    /// Sends one stanza to a device's session; nothing happens if it has none.
+    pub(super) fn deliver(&mut self, device: DeviceId, stanza: Rc<[u8]>) {
+        let link = self
+            .devices
+            .get(device)
+            .and_then(|device| device.link.as_ref());
+        if let Some(link) = link {
+            self.effects
+                .push_back(Effect::Deliver(device, link.serial, stanza));
+        }
     }
 
     /// Sends a batch to the disk; `then` takes effect and `waiter` is told when it is durable.

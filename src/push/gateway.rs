@@ -67,7 +67,7 @@ impl Conn {
 /// An action before its bytes are made: a broadcast is serialised one phone at a time, when its turn comes.
 pub(super) enum Pending {
     Bytes(ConnId, Vec<u8>),
-    Shared(ConnId, Rc<[u8]>),
+    Stanza(ConnId, Rc<[u8]>),
     Pump(DeviceId),
     Close(ConnId),
     Resume(ConnId),
@@ -121,7 +121,7 @@ impl Gateway {
                     out.extend_from_slice(&bytes);
                     Action::Send { conn, tell: false }
                 }
-                Pending::Shared(conn, bytes) => {
+                Pending::Stanza(conn, bytes) => {
                     out.extend_from_slice(&bytes);
                     Action::Send { conn, tell: false }
                 }
@@ -313,9 +313,9 @@ impl Gateway {
         while let Some(effect) = self.domain.effects.pop_front() {
             match effect {
                 Effect::Close(id, error) => self.close(id, error, now),
-                Effect::Deliver(id, bytes) => {
-                    if self.conns.get(&id).is_some_and(|conn| !conn.closing) {
-                        self.actions.push_back(Pending::Shared(id, bytes));
+                Effect::Deliver(device, serial, bytes) => {
+                    if let Some(conn) = self.session_of(device, serial) {
+                        self.actions.push_back(Pending::Stanza(conn, bytes));
                     }
                 }
                 Effect::Pump(device) => self.actions.push_back(Pending::Pump(device)),
@@ -327,6 +327,13 @@ impl Gateway {
                 Effect::Answer(ask, answer) => self.actions.push_back(Pending::Answer(ask, answer)),
             }
         }
+    }
+
+    /// The open connection of a device's session of that serial number.
+    fn session_of(&self, device: DeviceId, serial: u32) -> Option<ConnId> {
+        let link = self.domain.devices.get(device)?.link.as_ref()?;
+        let conn = self.conns.get(&link.conn)?;
+        (link.serial == serial && !conn.closing).then_some(link.conn)
     }
 
     fn ask_time(&mut self, id: ConnId) {

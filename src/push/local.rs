@@ -6,7 +6,7 @@ use std::rc::Rc;
 use minidom::Element;
 
 use super::commits::Waiter;
-use super::domain::{Domain, Effect};
+use super::domain::Domain;
 use super::event::ConnId;
 use super::notification::DeliveryState;
 use super::store::DeviceId;
@@ -165,13 +165,17 @@ impl Host for Local<'_> {
             return false;
         };
         let devices = self.domain.accounts.devices(user).iter();
-        let sessions: Vec<ConnId> = devices
-            .filter_map(|id| self.domain.devices.get(*id))
-            .filter(|device| match &to.resource {
-                Some(resource) => device.resource.as_deref() == Some(resource),
-                None => device.is_available(),
+        let sessions: Vec<DeviceId> = devices
+            .copied()
+            .filter(|id| {
+                let device = self.domain.devices.get(*id);
+                device.is_some_and(|device| match &to.resource {
+                    Some(resource) => {
+                        device.link.is_some() && device.resource.as_deref() == Some(resource)
+                    }
+                    None => device.is_available(),
+                })
             })
-            .filter_map(|device| device.link.as_ref().map(|link| link.conn))
             .collect();
         if sessions.is_empty() {
             return false;
@@ -179,10 +183,8 @@ impl Host for Local<'_> {
         let mut bytes = Vec::new();
         stanza::write(stanza.clone(), &mut bytes);
         let bytes: Rc<[u8]> = bytes.into();
-        for conn in sessions {
-            self.domain
-                .effects
-                .push_back(Effect::Deliver(conn, Rc::clone(&bytes)));
+        for device in sessions {
+            self.domain.deliver(device, Rc::clone(&bytes));
         }
         true
     }

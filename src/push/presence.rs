@@ -33,6 +33,7 @@ impl Domain {
         let user = Rc::clone(user);
         let id = self.device_for(&user, resource);
         self.settling.retain(|(_, settling)| *settling != id);
+        self.sessions = self.sessions.wrapping_add(1);
         let device = self
             .devices
             .get_mut(id)
@@ -40,6 +41,7 @@ impl Domain {
         let resource = Rc::clone(device.resource.get_or_insert_with(|| Rc::from(resource)));
         let link = Link {
             conn,
+            serial: self.sessions,
             presence: None,
             settled: false,
             in_flight: 0,
