@@ -8,7 +8,7 @@ use super::event::ConnId;
 use super::notification::NotificationId;
 use super::store::DeviceId;
 use crate::time::Instant;
-use crate::xmpp::host::Show;
+use crate::xmpp::host::Presence;
 
 /// A device.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub struct Link {
     /// Tells this session from the device's earlier ones.
     pub serial: u32,
     /// What it has announced; `None` while it wants nothing.
-    pub presence: Option<Show>,
+    pub presence: Option<Presence>,
     /// Whether it has had its time to settle and may be sent to.
     pub settled: bool,
     /// How many of the queue's oldest have been written to this connection.

@@ -13,7 +13,7 @@ use super::store::DeviceId;
 use crate::config::Config;
 use crate::time::{Now, Wall};
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::host::{AccountChange, Host, Registration, Scope, Show, TopicChange};
+use crate::xmpp::host::{AccountChange, Host, Presence, Registration, Scope, TopicChange};
 use crate::xmpp::jid::Jid;
 use crate::xmpp::stanza;
 
@@ -104,9 +104,9 @@ impl Host for Local<'_> {
         self.domain.remove_account(&user, Waiter::Conn(self.conn))
     }
 
-    fn available(&mut self, show: Show) {
+    fn available(&mut self, presence: Presence) {
         if let Some(device) = *self.device {
-            self.domain.available(device, show, self.now);
+            self.domain.available(device, presence, self.now);
         }
     }
 

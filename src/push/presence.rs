@@ -14,7 +14,7 @@ use super::store::{Change, Device, DeviceId};
 use crate::limits;
 use crate::time::Now;
 use crate::xmpp::error::{StanzaError, StreamError};
-use crate::xmpp::host::Show;
+use crate::xmpp::host::Presence;
 
 /// How far `last_seen` on disk may lag behind: it is worth no write of its own.
 const LAST_SEEN_LAG: u64 = 86_400;
@@ -106,14 +106,14 @@ impl Domain {
     }
 
     /// The device can be reached from now on.
-    pub(super) fn available(&mut self, id: DeviceId, show: Show, now: Now) {
+    pub(super) fn available(&mut self, id: DeviceId, presence: Presence, now: Now) {
         let Some(device) = self.devices.get_mut(id) else {
             return;
         };
         let Some(link) = &mut device.link else {
             return;
         };
-        let is_first = link.presence.replace(show).is_none() && !link.settled;
+        let is_first = link.presence.replace(presence).is_none() && !link.settled;
         if !device.seen {
             device.seen = true;
             device.last_seen = now.wall.seconds();

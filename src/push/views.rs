@@ -292,7 +292,7 @@ impl Gateway {
                 } else {
                     "CONNECTED"
                 },
-                presence: presence.map_or("Offline", word),
+                presence: presence.map_or("Offline", |presence| word(presence.show)),
                 peer: conn.peer,
                 created: now.wall.seconds().saturating_sub(open_for),
             }

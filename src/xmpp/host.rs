@@ -69,7 +69,7 @@ pub trait Host {
     fn remove_account(&mut self) -> Result<(), StanzaError>;
 
     /// The bound device can be reached from now on; what waits for it is delivered.
-    fn available(&mut self, show: Show);
+    fn available(&mut self, presence: Presence);
 
     /// The bound device is connected but does not want anything.
     fn unavailable(&mut self);
@@ -153,6 +153,16 @@ pub struct TopicChange {
     pub scope: Scope,
     /// Whether it is wanted.
     pub wanted: bool,
+}
+
+/// What an available phone says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Presence {
+    /// Its availability.
+    pub show: Show,
+    /// How much it wants messages to the account (RFC 6121 §4.7.2.3); below 0 it wants none of them.
+    /// Pushes go to every available phone all the same.
+    pub priority: i8,
 }
 
 /// Availability a phone announces (RFC 6121 §4.7.2.1).

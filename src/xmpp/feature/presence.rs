@@ -2,7 +2,7 @@
 
 use minidom::Element;
 
-use crate::xmpp::host::{Host, Show};
+use crate::xmpp::host::{Host, Presence, Show};
 use crate::xmpp::stanza::{attr, child_text};
 
 /// XEP-0115 §4: a client that announces capabilities is more than a receiver of pushes, and likely to answer
@@ -16,7 +16,10 @@ pub fn update(presence: &Element, host: &mut dyn Host) {
     }
     match attr(presence, "type") {
         None | Some("" | "available") => {
-            host.available(show(presence));
+            host.available(Presence {
+                show: show(presence),
+                priority: priority(presence),
+            });
             if presence.has_child("c", CAPABILITIES) {
                 host.knows_time();
             }
@@ -34,4 +37,9 @@ fn show(presence: &Element) -> Show {
         "xa" => Show::ExtendedAway,
         _ => Show::Online,
     }
+}
+
+/// Without a number from -128 to 127 it is 0.
+fn priority(presence: &Element) -> i8 {
+    child_text(presence, "priority").parse().unwrap_or_default()
 }
