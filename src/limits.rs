@@ -37,6 +37,8 @@ pub const LABEL: usize = 64;
 pub const TAGS: usize = 32;
 /// Tags and signs in one boolean tag expression, which also bounds its depth; over it: HTTP 400.
 pub const TAG_TERMS: usize = 64;
+/// Bytes of each part of what a client announces of its capabilities; over it they are not asked for.
+pub const CAPS_PART: usize = 256;
 /// Refused logins and registrations on one connection; at the last one: stream error `policy-violation`.
 pub const LOGIN_FAILURES: u8 = 10;
 
