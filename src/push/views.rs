@@ -232,7 +232,7 @@ impl Gateway {
                     .link
                     .as_ref()
                     .and_then(|link| link.presence)
-                    .map(word),
+                    .map(|presence| word(presence.show)),
                 last_seen: device.last_seen,
                 waiting: device.queue.len(),
             })

@@ -102,9 +102,8 @@ pub fn question(id: &str) -> Option<u32> {
 pub fn abilities(info: &Element) -> Abilities {
     let can = |feature: &str| {
         let mut features = info.children();
-        features.any(|child| {
-            child.is("feature", disco::INFO) && attr(child, "var") == Some(feature)
-        })
+        features
+            .any(|child| child.is("feature", disco::INFO) && attr(child, "var") == Some(feature))
     };
     Abilities {
         notifications: can(notification::NS),
@@ -145,7 +144,10 @@ fn verification(info: &Element) -> Option<String> {
 }
 
 /// §5.4, rule 3.6: a form counts if its kind is hidden in it. Its own parts are in order.
-#[expect(clippy::option_option, reason = "a form that does not count is no fault")]
+#[expect(
+    clippy::option_option,
+    reason = "a form that does not count is no fault"
+)]
 fn form(form: &Element) -> Option<Option<String>> {
     let values = |field: &Element| -> Option<Vec<String>> {
         let values = field.children().filter(|child| child.is("value", FORMS));
@@ -248,9 +250,18 @@ mod tests {
     fn what_can_be_asked_about() {
         let long = "v".repeat(limits::CAPS_PART + 1);
         for (caps, asked) in [
-            ("<c xmlns='http://jabber.org/protocol/caps' node='n' ver='v'/>", true),
-            ("<c xmlns='http://jabber.org/protocol/caps' node='n'/>", false),
-            ("<c xmlns='http://jabber.org/protocol/caps' node='' ver='v'/>", false),
+            (
+                "<c xmlns='http://jabber.org/protocol/caps' node='n' ver='v'/>",
+                true,
+            ),
+            (
+                "<c xmlns='http://jabber.org/protocol/caps' node='n'/>",
+                false,
+            ),
+            (
+                "<c xmlns='http://jabber.org/protocol/caps' node='' ver='v'/>",
+                false,
+            ),
             (&format!("<c xmlns='{NS}' node='n' ver='{long}'/>"), false),
             ("<c xmlns='other' node='n' ver='v'/>", false),
             ("", false),

@@ -56,7 +56,10 @@ mod tests {
             .filter_map(|child| attr(child, "stamp"))
             .collect();
         assert_eq!(stamps, ["3"]);
-        assert_eq!(message.get_child("body", "jabber:client").unwrap().text(), "hi");
+        assert_eq!(
+            message.get_child("body", "jabber:client").unwrap().text(),
+            "hi"
+        );
     }
 
     #[test]

@@ -70,7 +70,11 @@ impl PushMessage {
         let mut parts = Vec::new();
         if !content.is_silent {
             if !content.title.is_empty() {
-                parts.push(text_element("subject", ns::CLIENT, &xml_text(content.title)));
+                parts.push(text_element(
+                    "subject",
+                    ns::CLIENT,
+                    &xml_text(content.title),
+                ));
             }
             let body = body(content);
             parts.push(text_element("body", ns::CLIENT, &xml_text(&body)));
@@ -161,7 +165,10 @@ fn details(content: &Content<'_>, expires: Option<u64>) -> Element {
     attribute("priority", &priority.unwrap_or_default());
     attribute("sequence", content.sequence);
     attribute("image", content.image);
-    attribute("expires", &expires.map(delay::date_time).unwrap_or_default());
+    attribute(
+        "expires",
+        &expires.map(delay::date_time).unwrap_or_default(),
+    );
     attribute("withdraws", content.withdraws.unwrap_or_default());
     if content.is_silent {
         attribute("type", "payload");
@@ -231,11 +238,26 @@ mod tests {
 
     #[test]
     fn a_body_is_never_missing_and_has_all_there_is_to_read() {
-        let title = Content { title: "Door", ..NOTHING };
-        let both = Content { message: "Open", ..title };
-        let link = Content { uri: "http://door/", ..both };
-        let named = Content { message: "See http://door/ now", ..link };
-        let only = Content { uri: "http://door/", ..NOTHING };
+        let title = Content {
+            title: "Door",
+            ..NOTHING
+        };
+        let both = Content {
+            message: "Open",
+            ..title
+        };
+        let link = Content {
+            uri: "http://door/",
+            ..both
+        };
+        let named = Content {
+            message: "See http://door/ now",
+            ..link
+        };
+        let only = Content {
+            uri: "http://door/",
+            ..NOTHING
+        };
         let all = Content {
             actions: &[("Close", "http://door/close")],
             image: "http://door/i.png",
@@ -273,9 +295,6 @@ mod tests {
         let push = message.get_child("push", NS).unwrap();
         assert_eq!(stanza::attr(push, "type"), Some("payload"));
         assert_eq!(push.get_child("message", NS).unwrap().text(), "ab");
-        assert_eq!(
-            stanza::attr(&message, "to"),
-            Some("sam@lan/it's <a> phone")
-        );
+        assert_eq!(stanza::attr(&message, "to"), Some("sam@lan/it's <a> phone"));
     }
 }

@@ -21,7 +21,9 @@ pub fn received(message: &Element) -> Option<&str> {
     let receipt = message.get_child("received", NS);
     let marker = || {
         let marks = ["received", "displayed", "acknowledged"];
-        marks.into_iter().find_map(|mark| message.get_child(mark, MARKERS))
+        marks
+            .into_iter()
+            .find_map(|mark| message.get_child(mark, MARKERS))
     };
     attr(receipt.or_else(marker)?, "id")
 }

@@ -2,8 +2,8 @@
 
 use minidom::Element;
 
-use crate::xmpp::stanza::{name, text_element};
 use crate::xmpp::ns;
+use crate::xmpp::stanza::{name, text_element};
 
 /// This feature's namespace, and what clients that understand it advertise.
 pub const NS: &str = "urn:xmpp:message-retract:1";
