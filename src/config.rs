@@ -104,6 +104,10 @@ pub struct Tls {
 pub struct Push {
     /// What goes out as `<apiKey>`; old clients show or compare it, it protects nothing.
     pub api_key: String,
+    /// Local part of the address from which apps that read no notifications of androidpn get theirs.
+    pub from: String,
+    /// What kind of message those are.
+    pub message_type: MessageType,
     /// Notifications one device may have waiting.
     pub queue: usize,
     /// Notifications kept with their receipts.
@@ -112,6 +116,29 @@ pub struct Push {
     pub history_days: u32,
     /// Bytes they may take, receipts included.
     pub history_bytes: u64,
+}
+
+/// What kind of message a push is (RFC 6121 §5.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageType {
+    /// Every app shows it.
+    Chat,
+    /// No answer is expected; some apps show it in another way, or not at all.
+    Headline,
+}
+
+impl MessageType {
+    /// Every type.
+    pub const ALL: [Self; 2] = [Self::Chat, Self::Headline];
+
+    /// Its name in the file and on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Headline => "headline",
+        }
+    }
 }
 
 /// `[storage]`: the database.
@@ -279,6 +306,8 @@ impl Default for Push {
     fn default() -> Self {
         Self {
             api_key: "1234567890".into(),
+            from: "push".into(),
+            message_type: MessageType::Chat,
             queue: limits::QUEUE,
             history: limits::HISTORY,
             history_days: limits::HISTORY_DAYS,
@@ -379,7 +408,7 @@ mod tests {
             xmpp = { registration = "open", plaintext_login = false, idle = 99 }
             http.trusted = ["192.168.1.0/24"]
             tls = { certificate = "/etc/ssl/push.pem", key = "/etc/ssl/push.key" }
-            push = { api_key = "k", queue = 5, history = 6, history_days = 7, history_bytes = 800000 }
+            push = { api_key = "k", from = "gw", message_type = "headline", queue = 5, history = 6, history_days = 7, history_bytes = 800000 }
             log.level = "debug"
         "#;
         let next = Config::parse(reloadable).unwrap();

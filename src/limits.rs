@@ -54,6 +54,8 @@ pub const IDLE: Duration = Duration::from_secs(120);
 pub const SETTLE: Duration = Duration::from_secs(2);
 /// What a pinged phone has to say anything at all; after it: stream error `connection-timeout`.
 pub const PING_WAIT: Duration = Duration::from_secs(30);
+/// What a chat app has to say what it can do; after it, it gets its pushes as messages.
+pub const CAPS_WAIT: Duration = Duration::from_secs(5);
 /// Tick of the timer wheel: no deadline of a stream is finer than this.
 pub const TICK: Duration = Duration::from_secs(5);
 /// How long a closed connection may take to read our stream error before the socket goes away.
@@ -149,6 +151,11 @@ pub const SUBSCRIPTIONS: usize = 64;
 /// Earlier notifications of one series that are remembered as being on devices, 16 bytes each; the oldest
 /// is no longer named as replaced then.
 pub const SERIES: usize = 16;
+/// Kinds of chat apps whose capabilities are remembered, about 60 bytes each; the one known longest is asked
+/// again.
+pub const KNOWN_CAPS: usize = 128;
+/// Age from which a push that is sent as a message says when it was meant to come.
+pub const LATE: Duration = Duration::from_secs(30);
 /// Requests that wait for a notification to get somewhere, about 100 bytes each; over it: HTTP 503.
 pub const WAITS: usize = 256;
 /// Pause before a scheduled notification is tried again that the disk has refused.

@@ -96,7 +96,7 @@ fn every_comment_tells_what_waits_for_a_restart() {
         xmpp = { listen = "[::]:1", registration = "open", plaintext_login = false, idle = 99 }
         http = { listen = "[::]:2", trusted = [] }
         tls = { enabled = false, listen = "[::]:3", certificate = "e", key = "f" }
-        push = { api_key = "d", queue = 1, history = 1, history_days = 1, history_bytes = 100000 }
+        push = { api_key = "d", from = "e", message_type = "headline", queue = 1, history = 1, history_days = 1, history_bytes = 100000 }
         storage = { cache = 100000, export_hours = 1, durability = "relaxed", delay = 1, write_budget = 1 }
         limits.connections = 1
         log.level = "debug"

@@ -12,8 +12,9 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::domain::domain;
-use super::{Config, Durability, Network, Registration};
+use super::{Config, Durability, MessageType, Network, Registration};
 use crate::limits;
+use crate::xmpp::jid::localpart;
 
 /// One key.
 pub(super) struct Key {
@@ -141,6 +142,21 @@ pub(super) const KEYS: &[Key] = &[
             set(&mut config.push.api_key, api_key)
         },
         write: |config| quoted(&config.push.api_key),
+    },
+    Key {
+        path: "push.from",
+        at_run: true,
+        read: |config, value| set(&mut config.push.from, local_part(value)),
+        write: |config| quoted(&config.push.from),
+    },
+    Key {
+        path: "push.message_type",
+        at_run: true,
+        read: |config, value| {
+            let kind = choice(value, &MessageType::ALL.map(|one| (one.as_str(), one)));
+            set(&mut config.push.message_type, kind)
+        },
+        write: |config| quoted(config.push.message_type.as_str()),
     },
     Key {
         path: "push.queue",
@@ -275,6 +291,11 @@ fn server_name(value: &Value) -> Result<String, Wrong> {
     let want =
         "a host name such as \"push.lan\" (letters, digits, hyphens and points) or an IP address";
     text(value, want, domain)
+}
+
+fn local_part(value: &Value) -> Result<String, Wrong> {
+    let want = "a name of letters, digits and signs such as \"push\"";
+    text(value, want, localpart)
 }
 
 /// Text of at most `most` bytes without control characters.

@@ -4,12 +4,11 @@ use super::commits::{Commit, Ended, Then, Waiter};
 use super::devices::Ping;
 use super::domain::{Domain, Effect};
 use super::event::{Done, Refusal};
-use super::notification::{DeliveryState, NotificationId, Priority};
+use super::notification::{DeliveryState, NotificationId};
 use super::store::{Change, DeviceId, StoreError, Ticket};
 use crate::limits;
-use crate::time::{Now, calendar};
+use crate::time::Now;
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::feature::notification::{Content, Push};
 use crate::xmpp::feature::ping;
 use crate::xmpp::session::Bound;
 
@@ -130,14 +129,9 @@ impl Domain {
             if is_enough(sent, out) {
                 break;
             }
-            match self.prepare(notification) {
-                Ok(Some(push)) => {
-                    let replaces = self
-                        .replaced_on(notification, id)
-                        .map(|old| old.to_string());
-                    push.write(bound, replaces.as_deref(), out);
-                }
-                Ok(None) => {
+            match self.write_push(notification, id, bound, out, now) {
+                Ok(true) => {}
+                Ok(false) => {
                     log::error!("notification {notification} has no body on disk, dropped");
                     if let Some(device) = self.devices.get_mut(id) {
                         device.dequeue(notification);
@@ -173,39 +167,6 @@ impl Domain {
         let link = device.link.as_ref().filter(|_| device.is_ready())?;
         let next = device.queue.get(link.in_flight).copied()?;
         self.ledger.may_be_sent(next).then_some(next)
-    }
-
-    /// The stanza of a notification, made once for all its recipients.
-    fn prepare(&mut self, id: NotificationId) -> Result<Option<Push>, StoreError> {
-        if let Some((prepared, push)) = &self.prepared
-            && *prepared == id
-        {
-            return Ok(Some(push.clone()));
-        }
-        let Some(notification) = self.store.notification(id)? else {
-            return Ok(None);
-        };
-        let extras = &notification.extras;
-        let actions = extras.actions.iter().map(|link| (&*link.label, &*link.uri));
-        let withdraws = extras.withdraws.map(|id| id.to_string());
-        let push = Push::new(&Content {
-            id: &id.to_string(),
-            api_key: &self.config.push.api_key,
-            title: &notification.title,
-            message: notification.shown_message(),
-            uri: &notification.uri,
-            created: &calendar(id.seconds()),
-            image: &extras.image,
-            priority: Some(extras.priority.number())
-                .filter(|_| extras.priority != Priority::default()),
-            tags: &extras.tags,
-            actions: &actions.collect::<Vec<_>>(),
-            is_silent: extras.silent,
-            sequence: &extras.sequence,
-            withdraws: withdraws.as_deref(),
-        });
-        self.prepared = Some((id, push.clone()));
-        Ok(Some(push))
     }
 
     /// Whether something has been written to the device and no ping is on its way. While one is, what was

@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use super::abilities::Question;
 use super::event::ConnId;
 use super::notification::NotificationId;
 use super::store::DeviceId;
 use crate::time::Instant;
+use crate::xmpp::feature::caps::Abilities;
 use crate::xmpp::host::Presence;
 
 /// A device.
@@ -52,6 +54,21 @@ pub struct Link {
     pub clock: Clock,
     /// More will be written when the socket has taken what it has.
     pub pumping: bool,
+    /// What only sessions of chat apps have; `None` for androidpn's clients.
+    pub chat: Option<Box<ChatSession>>,
+}
+
+/// What there is to know about the session of a chat app.
+#[derive(Debug)]
+pub struct ChatSession {
+    /// The name its client uses for this server.
+    pub domain: Rc<str>,
+    /// What it can do, as far as is known.
+    pub abilities: Abilities,
+    /// What it is being asked about that.
+    pub question: Option<Box<Question>>,
+    /// Whether it gets copies of what its user's other apps send and receive.
+    pub carbons: bool,
 }
 
 /// What a connected phone has to do with the time of day.

@@ -8,10 +8,12 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use super::abilities::KnownCaps;
 use super::accounts::Accounts;
 use super::commits::{Commits, Then, Waiter};
 use super::devices::Devices;
 use super::event::{Answer, AskId, ConnId};
+use super::forms::Prepared;
 use super::ledger::Ledger;
 use super::loading::Loading;
 use super::notification::NotificationId;
@@ -23,7 +25,6 @@ use super::waiting::Waits;
 use crate::config::{Config, Registration};
 use crate::time::{Hinter, Instant, Now};
 use crate::xmpp::error::{StanzaError, StreamError};
-use crate::xmpp::feature::notification::Push;
 
 /// Something the gateway has to do.
 #[derive(Debug)]
@@ -79,8 +80,8 @@ pub struct Domain {
     pub(super) receipts: Vec<Change>,
     /// Records the disk has refused to take.
     pub(super) unwritten: Unwritten,
-    /// The push that was serialised last: a broadcast needs it once per device.
-    pub(super) prepared: Option<(NotificationId, Push)>,
+    pub(super) prepared: Prepared,
+    pub(super) known_caps: KnownCaps,
     pub(super) newest: Option<NotificationId>,
     /// Serial number of the last session.
     pub(super) sessions: u32,
@@ -121,7 +122,8 @@ impl Domain {
             clock: now,
             settling: VecDeque::new(),
             unwritten: Unwritten::default(),
-            prepared: None,
+            prepared: Prepared::default(),
+            known_caps: KnownCaps::default(),
             sessions: 0,
             tally: Tally::default(),
             trouble: None,
@@ -229,7 +231,7 @@ impl Domain {
     pub(super) fn configure(&mut self, config: Rc<Config>) {
         self.own_name = config.server.domain.as_str().into();
         self.config = config;
-        self.prepared = None;
+        self.prepared = Prepared::default();
         self.make_timetable();
     }
 

@@ -13,6 +13,7 @@ use super::store::DeviceId;
 use crate::config::Config;
 use crate::time::{Now, Wall};
 use crate::xmpp::error::StanzaError;
+use crate::xmpp::feature::caps::Caps;
 use crate::xmpp::host::{AccountChange, Host, Presence, Registration, Scope, TopicChange};
 use crate::xmpp::jid::Jid;
 use crate::xmpp::stanza;
@@ -113,6 +114,24 @@ impl Host for Local<'_> {
     fn unavailable(&mut self) {
         if let Some(device) = *self.device {
             self.domain.unavailable(device);
+        }
+    }
+
+    fn chats_in(&mut self, domain: &Rc<str>) {
+        if let Some(device) = *self.device {
+            self.domain.chats_in(device, domain);
+        }
+    }
+
+    fn announces(&mut self, caps: Caps) {
+        if let Some(device) = *self.device {
+            self.domain.announces(device, caps);
+        }
+    }
+
+    fn told_abilities(&mut self, question: u32, info: Option<&Element>) {
+        if let Some(device) = *self.device {
+            self.domain.told_abilities(device, question, info);
         }
     }
 

@@ -3,10 +3,12 @@
 //! No socket, no clock, no disk, no randomness: they come in as arguments. The one rule for whoever drives
 //! it stands at [`Gateway`].
 
+pub mod abilities;
 pub mod accept;
 pub mod accounts;
 pub mod androidpn;
 pub mod bounds;
+pub mod chat;
 pub mod clock_hints;
 pub mod commits;
 pub mod delivery;
@@ -17,6 +19,7 @@ pub mod event;
 pub mod expiry;
 pub mod export;
 mod fields;
+pub mod forms;
 pub mod gateway;
 pub mod head;
 pub mod idle;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::time::Duration;
 
 use super::devices::{Clock, Link};
 use super::domain::{Domain, Effect};
@@ -49,6 +48,7 @@ impl Domain {
             pings: 0,
             clock: Clock::default(),
             pumping: false,
+            chat: None,
         };
         if let Some(old) = device.link.replace(Box::new(link)) {
             self.effects
@@ -127,9 +127,8 @@ impl Domain {
             }
             self.put_device(id);
         }
-        if is_first && !self.settling.iter().any(|(_, device)| *device == id) {
-            let wait = Duration::from_secs(self.config.xmpp.settle);
-            self.settling.push_back((now.mono.after(wait), id));
+        if is_first {
+            self.settle_later(id, now);
         }
         self.settle_due(now);
         self.effects.push_back(Effect::Pump(id));

@@ -173,6 +173,15 @@ impl Domain {
             .copied()
     }
 
+    /// The oldest earlier one of a notification's series that a device may have: as messages, all later ones
+    /// took its place.
+    pub(super) fn begun_by(&self, id: NotificationId, device: DeviceId) -> Option<NotificationId> {
+        let series = self.ledger.head(id)?.series?;
+        let mut earlier = self.series.members(series).iter();
+        let first = earlier.find(|other| **other < id && self.may_have(device, **other));
+        first.copied()
+    }
+
     /// Whether a device has a notification, or may have got it over a connection.
     fn may_have(&self, device: DeviceId, id: NotificationId) -> bool {
         let state = self.ledger.state(id, device);

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use minidom::Element;
 
 use super::error::StanzaError;
+use super::feature::caps::Caps;
 use super::jid::Jid;
 use crate::config::Config;
 use crate::time::Wall;
@@ -73,6 +74,15 @@ pub trait Host {
 
     /// The bound device is connected but does not want anything.
     fn unavailable(&mut self);
+
+    /// The bound session is one of a chat app, in the domain its client uses: pushes come to it as messages.
+    fn chats_in(&mut self, domain: &Rc<str>);
+
+    /// The client has announced what it can do.
+    fn announces(&mut self, caps: Caps);
+
+    /// The client has answered what was asked about that, with an error if there is no `info`.
+    fn told_abilities(&mut self, question: u32, info: Option<&Element>);
 
     /// The client is one that knows what time it is; it may be asked.
     fn knows_time(&mut self);

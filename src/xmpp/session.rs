@@ -14,7 +14,7 @@ use std::rc::Rc;
 use minidom::Element;
 
 use super::error::{StanzaError, StreamError};
-use super::feature::{auth, message, presence, register, starttls, time};
+use super::feature::{auth, caps, disco, message, presence, register, starttls, time};
 use super::host::Host;
 use super::router::{self, Context, Reply};
 use super::stanza::{self, attr};
@@ -282,6 +282,10 @@ impl Session {
         if let Some(kind @ ("result" | "error")) = attr(&element, "type") {
             if let (Some(id), State::Bound(_)) = (attr(&element, "id"), &self.state) {
                 host.answered(id, kind == "result");
+                if let Some(question) = caps::question(id) {
+                    let info = element.get_child("query", disco::INFO);
+                    host.told_abilities(question, info.filter(|_| kind == "result"));
+                }
                 if let Some(millis) = time::answer(&element) {
                     host.told_time(millis);
                 }

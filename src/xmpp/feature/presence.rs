@@ -2,12 +2,9 @@
 
 use minidom::Element;
 
+use super::caps::{self, Caps};
 use crate::xmpp::host::{Host, Presence, Show};
 use crate::xmpp::stanza::{attr, child_text};
-
-/// XEP-0115 §4: a client that announces capabilities is more than a receiver of pushes, and likely to answer
-/// when it is asked for the time. The stock androidpn client announces none.
-const CAPABILITIES: &str = "http://jabber.org/protocol/caps";
 
 /// Takes in the presence of a logged-in phone; presence is never answered.
 pub fn update(presence: &Element, host: &mut dyn Host) {
@@ -16,11 +13,17 @@ pub fn update(presence: &Element, host: &mut dyn Host) {
     }
     match attr(presence, "type") {
         None | Some("" | "available") => {
+            // In which form it gets its pushes has to be known before they go out.
+            if let Some(caps) = Caps::of(presence) {
+                host.announces(caps);
+            }
             host.available(Presence {
                 show: show(presence),
                 priority: priority(presence),
             });
-            if presence.has_child("c", CAPABILITIES) {
+            // Whoever announces capabilities is more than a receiver of pushes, and likely to answer when it
+            // is asked for the time. The stock androidpn client announces none.
+            if presence.has_child("c", caps::NS) {
                 host.knows_time();
             }
         }
