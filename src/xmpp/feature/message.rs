@@ -1,20 +1,64 @@
-//! RFC 6121 §8 Message: routed to the sessions it is addressed to, or answered with an error.
+//! RFC 6121 §5 and §8 Message: what kind it is, and to whom it goes.
 
 use minidom::Element;
 
+use super::{carbons, delay, hints, receipts};
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::host::Host;
 use crate::xmpp::jid::Jid;
+use crate::xmpp::ns;
 use crate::xmpp::session::Bound;
-use crate::xmpp::stanza::{attr, set_attr};
+use crate::xmpp::stanza::attr;
 
-/// Routes a message of a logged-in phone.
+/// Type of a message (§5.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Of a conversation.
+    Chat,
+    /// No type, or one we do not know.
+    Normal,
+    /// An alert, to which nobody answers.
+    Headline,
+    /// Of a room; there are none here.
+    Groupchat,
+    /// An earlier message has come to nothing.
+    Error,
+}
+
+/// A message on its way to a user.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The stanza; its addresses are written anew for each recipient.
+    pub stanza: Element,
+    /// Its type.
+    pub kind: Kind,
+    /// Whom it is for; the domain is one of ours, and there is a local part.
+    pub to: Jid,
+    /// Whether the user's other apps get copies.
+    pub is_copied: bool,
+    /// Whether it waits for a reader.
+    pub storing: Storing,
+}
+
+/// What becomes of a message that nobody is there to read (XEP-0160 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storing {
+    /// It waits.
+    Kept,
+    /// It says nothing that matters later, such as that somebody is typing.
+    Needless,
+    /// Its sender does not want it to be kept (XEP-0334 §4.2).
+    Forbidden,
+}
+
+/// Routes a message of a logged-in client. `Ok(true)` if it waits for the disk, which is to answer first.
 ///
 /// # Errors
-/// `service-unavailable` if nobody is there to take it, `jid-malformed` if nobody can be. The caller must
-/// not answer a message that is itself an error (§8.3.1 of RFC 6120).
-pub fn route(mut message: Element, bound: &Bound, host: &mut dyn Host) -> Result<(), StanzaError> {
-    let to = match attr(&message, "to") {
+/// `service-unavailable` if nobody can take it, `jid-malformed` if the address is none, `not-acceptable` if it
+/// is too long, `resource-constraint` if too much waits for the disk. The caller must not answer a message that
+/// is itself an error (§8.3.1 of RFC 6120).
+pub fn route(mut stanza: Element, bound: &Bound, host: &mut dyn Host) -> Result<bool, StanzaError> {
+    let to = match attr(&stanza, "to") {
         Some(to) => to.parse::<Jid>().map_err(|_| StanzaError::JidMalformed)?,
         // RFC 6120 §10.3.1: without an address it is for the sender's own account.
         None => Jid {
@@ -23,11 +67,68 @@ pub fn route(mut message: Element, bound: &Bound, host: &mut dyn Host) -> Result
             resource: None,
         },
     };
-    set_attr(&mut message, "from", &bound.to_string());
     let ours = to.domain == *bound.domain || host.is_own_domain(&to.domain);
-    if ours && to.local.is_some() && host.deliver(&to, &message) {
-        Ok(())
-    } else {
-        Err(StanzaError::ServiceUnavailable)
+    let Some(local) = to.local.as_deref().filter(|_| ours) else {
+        return Err(StanzaError::ServiceUnavailable);
+    };
+    if local == host.config().push.from && !host.is_user(local) {
+        return about_push(&stanza, host).map(|()| false);
+    }
+    let message = Message {
+        kind: kind(&stanza),
+        is_copied: carbons::is_copied(&stanza),
+        storing: storing(&stanza),
+        stanza: {
+            delay::drop_forged(&mut stanza, |from| {
+                let domain = from.parse::<Jid>().ok().map(|jid| jid.domain);
+                domain.is_some_and(|domain| domain == *bound.domain || host.is_own_domain(&domain))
+            });
+            // XEP-0280 §10: what asks the servers for no copies is not for the reader.
+            while stanza.remove_child("private", carbons::NS).is_some() {}
+            stanza
+        },
+        to,
+    };
+    host.send(message, bound)
+}
+
+/// A message to the address pushes come from. A client says so that it has one (XEP-0184), or that it cannot
+/// show it, which says that it has it too. There is nobody to talk to.
+fn about_push(message: &Element, host: &mut dyn Host) -> Result<(), StanzaError> {
+    let id = receipts::received(message);
+    if let Some(id) = id {
+        host.confirmed(id);
+    }
+    if kind(message) == Kind::Error
+        && let Some(id) = attr(message, "id")
+    {
+        host.answered(id, false);
+    }
+    let is_talk = id.is_none() && message.has_child("body", ns::CLIENT);
+    match is_talk || kind(message) == Kind::Groupchat {
+        true => Err(StanzaError::ServiceUnavailable),
+        false => Ok(()),
+    }
+}
+
+fn kind(message: &Element) -> Kind {
+    match attr(message, "type") {
+        Some("chat") => Kind::Chat,
+        Some("headline") => Kind::Headline,
+        Some("groupchat") => Kind::Groupchat,
+        Some("error") => Kind::Error,
+        _ => Kind::Normal,
+    }
+}
+
+fn storing(message: &Element) -> Storing {
+    let has_body = message.has_child("body", ns::CLIENT);
+    if hints::has(message, "no-store") {
+        // Nobody misses what would not have been kept anyway.
+        return if has_body { Storing::Forbidden } else { Storing::Needless };
+    }
+    match has_body || hints::has(message, "store") {
+        true => Storing::Kept,
+        false => Storing::Needless,
     }
 }
