@@ -160,6 +160,17 @@ pub const LATE: Duration = Duration::from_secs(30);
 pub const WAITS: usize = 256;
 /// Pause before a scheduled notification is tried again that the disk has refused.
 pub const SCHEDULE_RETRY: Duration = Duration::from_secs(30);
+/// Bytes of a message between users as it is sent on; over it: `not-acceptable`. Kept for a reader who is away,
+/// every character of it escaped, it fits [`DOCUMENT`].
+pub const CHAT_MESSAGE: usize = 24 * 1024;
+/// Sessions one message goes to, and as many copies for each side (XEP-0280); further ones do not get it.
+pub const CHAT_SESSIONS: usize = 16;
+/// Messages that wait for one reader, about 1 KB on disk each; over it: `service-unavailable`.
+pub const WAITING_MESSAGES: usize = 200;
+/// Bytes of them; over it: `service-unavailable`. Each message for a reader who is away reads them all.
+pub const WAITING_MESSAGE_BYTES: usize = 256 * 1024;
+/// Bytes of the messages that wait for all readers; over it: `service-unavailable`.
+pub const WAITING_MESSAGES_TOTAL: usize = 16 * 1024 * 1024;
 /// Requests waiting for the disk at once; over it: `resource-constraint` or HTTP 503.
 pub const WAITING_COMMITS: usize = 1024;
 

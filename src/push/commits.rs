@@ -45,6 +45,18 @@ pub enum Then {
         /// How many devices they are for.
         told: usize,
     },
+    /// The message waits for its reader.
+    Kept {
+        /// Local part.
+        user: String,
+        /// Bytes of the message.
+        bytes: usize,
+    },
+    /// The messages its reader has are forgotten.
+    Read {
+        /// Local part.
+        user: String,
+    },
     /// Nothing: receipts and housekeeping. If the disk refuses them, these are written again.
     Nothing {
         /// Records they are about.
@@ -137,13 +149,44 @@ impl Commits {
         })
     }
 
+    /// Whether that account is about to go.
+    #[must_use]
+    pub fn removing(&self, name: &str) -> bool {
+        let mut pending = self.pending.values();
+        pending.any(|commit| matches!(&commit.then, Then::Removed { user } if user == name))
+    }
+
+    /// Messages for a user that are on their way, and their bytes.
+    #[must_use]
+    pub fn keeping(&self, name: &str) -> (usize, usize) {
+        let own = self.messages().filter(|(user, _)| *user == name);
+        own.fold((0, 0), |(count, sum), (_, bytes)| (count + 1, sum + bytes))
+    }
+
+    /// Bytes of all messages that are on their way.
+    #[must_use]
+    pub fn keeping_all(&self) -> usize {
+        self.messages().map(|(_, bytes)| bytes).sum()
+    }
+
+    fn messages(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.pending.values().filter_map(|commit| match &commit.then {
+            Then::Kept { user, bytes } => Some((user.as_str(), *bytes)),
+            _ => None,
+        })
+    }
+
     /// Whether a change of that account is on its way.
     #[must_use]
     pub fn touches(&self, name: &str) -> bool {
         self.pending.values().any(|commit| match &commit.then {
             Then::Registered { account, .. } | Then::Changed { account } => account.name == name,
             Then::Removed { user } => user == name,
-            Then::Notified { .. } | Then::Withdrawn { .. } | Then::Nothing { .. } => false,
+            Then::Notified { .. }
+            | Then::Withdrawn { .. }
+            | Then::Kept { .. }
+            | Then::Read { .. }
+            | Then::Nothing { .. } => false,
         })
     }
 }

@@ -62,6 +62,8 @@ impl Domain {
             }
             Then::Registered { account, device } => self.registered(&account, device),
             Then::Changed { account } => self.changed(&account),
+            Then::Kept { user, .. } => self.kept(&user),
+            Then::Read { user } => self.forgot_messages(&user, true),
             Then::Removed { .. } | Then::Nothing { .. } => {}
         }
         Done::Changed
@@ -86,6 +88,8 @@ impl Domain {
                 self.let_go(&ended);
                 notices.iter().for_each(|head| self.take_back(head.id));
             }
+            Then::Kept { bytes, .. } => self.not_kept(bytes),
+            Then::Read { user } => self.forgot_messages(&user, false),
             _ => {}
         }
     }
@@ -216,6 +220,9 @@ impl Domain {
                 DeliveryState::Acknowledged
             };
             self.settle(device, notification, state, now);
+            return;
+        }
+        if self.has_read(device, id) {
             return;
         }
         let Some(link) = self

@@ -107,6 +107,19 @@ impl Device {
             .is_some_and(|link| link.presence.is_some())
     }
 
+    /// Whether it is sent the messages to its account (RFC 6121 §8.5.2).
+    #[must_use]
+    pub fn takes_messages(&self) -> bool {
+        let presence = self.link.as_ref().and_then(|link| link.presence);
+        presence.is_some_and(|presence| presence.priority >= 0)
+    }
+
+    /// Whether it is connected as a chat app.
+    #[must_use]
+    pub fn is_chat(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.chat.is_some())
+    }
+
     /// Whether it is sent pushes at once.
     #[must_use]
     pub fn is_ready(&self) -> bool {

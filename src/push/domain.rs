@@ -17,6 +17,7 @@ use super::forms::Prepared;
 use super::ledger::Ledger;
 use super::loading::Loading;
 use super::notification::NotificationId;
+use super::offline_messages::HandingOut;
 use super::series::SeriesTable;
 use super::store::{Change, Device, DeviceId, Store, StoreError, Urgency};
 use super::timetable::Timetable;
@@ -82,6 +83,7 @@ pub struct Domain {
     pub(super) unwritten: Unwritten,
     pub(super) prepared: Prepared,
     pub(super) known_caps: KnownCaps,
+    pub(super) handing_out: HandingOut,
     pub(super) newest: Option<NotificationId>,
     /// Serial number of the last session.
     pub(super) sessions: u32,
@@ -124,6 +126,7 @@ impl Domain {
             unwritten: Unwritten::default(),
             prepared: Prepared::default(),
             known_caps: KnownCaps::default(),
+            handing_out: HandingOut::default(),
             sessions: 0,
             tally: Tally::default(),
             trouble: None,

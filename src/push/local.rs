@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use minidom::Element;
 
+use super::chat::Sender;
 use super::commits::Waiter;
 use super::domain::Domain;
 use super::event::ConnId;
@@ -14,9 +15,9 @@ use crate::config::Config;
 use crate::time::{Now, Wall};
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::feature::caps::Caps;
+use crate::xmpp::feature::message::Message;
 use crate::xmpp::host::{AccountChange, Host, Presence, Registration, Scope, TopicChange};
-use crate::xmpp::jid::Jid;
-use crate::xmpp::stanza;
+use crate::xmpp::session::Bound;
 
 /// One connection's view of the domain, made anew for every event.
 pub struct Local<'a> {
@@ -182,33 +183,22 @@ impl Host for Local<'_> {
         }
     }
 
-    /// RFC 6121 §8.5: a full JID names one session, a bare JID all available ones.
-    fn deliver(&mut self, to: &Jid, stanza: &Element) -> bool {
-        let Some(user) = &to.local else {
-            return false;
+    fn is_user(&self, name: &str) -> bool {
+        self.domain.accounts.get(name).is_some()
+    }
+
+    fn wants_carbons(&mut self, wanted: bool) -> Result<(), StanzaError> {
+        let chat = self.device.and_then(|id| self.domain.chat_session(id));
+        chat.ok_or(StanzaError::NotAllowed)?.carbons = wanted;
+        Ok(())
+    }
+
+    fn send(&mut self, message: Message, bound: &Bound) -> Result<bool, StanzaError> {
+        let sender = Sender {
+            device: self.device.ok_or(StanzaError::NotAuthorized)?,
+            bound,
+            waiter: Waiter::Conn(self.conn),
         };
-        let devices = self.domain.accounts.devices(user).iter();
-        let sessions: Vec<DeviceId> = devices
-            .copied()
-            .filter(|id| {
-                let device = self.domain.devices.get(*id);
-                device.is_some_and(|device| match &to.resource {
-                    Some(resource) => {
-                        device.link.is_some() && device.resource.as_deref() == Some(resource)
-                    }
-                    None => device.is_available(),
-                })
-            })
-            .collect();
-        if sessions.is_empty() {
-            return false;
-        }
-        let mut bytes = Vec::new();
-        stanza::write(stanza.clone(), &mut bytes);
-        let bytes: Rc<[u8]> = bytes.into();
-        for device in sessions {
-            self.domain.deliver(device, Rc::clone(&bytes));
-        }
-        true
+        self.domain.send(&message, sender, self.now)
     }
 }

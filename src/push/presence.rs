@@ -54,6 +54,7 @@ impl Domain {
             self.effects
                 .push_back(Effect::Close(old.conn, StreamError::Conflict));
             self.end_what_was_in_flight(id, old.in_flight);
+            self.reader_left(id);
         }
         Ok((id, user, resource))
     }
@@ -103,6 +104,7 @@ impl Domain {
             }
         }
         self.end_what_was_in_flight(id, in_flight);
+        self.reader_left(id);
     }
 
     /// The device can be reached from now on.
@@ -132,6 +134,7 @@ impl Domain {
         }
         self.settle_due(now);
         self.effects.push_back(Effect::Pump(id));
+        self.reader_said(id);
     }
 
     /// Lets phones have their pushes whose time to settle is over.
@@ -157,6 +160,7 @@ impl Domain {
         {
             link.presence = None;
         }
+        self.reader_left(id);
     }
 
     /// A device never seen before gets what no device of its account has acknowledged: to its user it is

@@ -144,6 +144,7 @@ impl Domain {
 
     /// The account is gone: its sessions end, what waited for it is recorded as dropped.
     pub(super) fn removed(&mut self, user: &str, now: Now) {
+        self.forget_waiting(user);
         for id in self.accounts.remove(user) {
             let Some(device) = self.devices.remove(id) else {
                 continue;

@@ -6,7 +6,8 @@ use minidom::Element;
 
 use super::error::StanzaError;
 use super::feature::caps::Caps;
-use super::jid::Jid;
+use super::feature::message::Message;
+use super::session::Bound;
 use crate::config::Config;
 use crate::time::Wall;
 
@@ -113,8 +114,20 @@ pub trait Host {
     /// The client has answered an IQ of ours: with a result (`true`) or an error.
     fn answered(&mut self, id: &str, result: bool);
 
-    /// Delivers a stanza to the sessions `to` stands for; `false` if there are none.
-    fn deliver(&mut self, to: &Jid, stanza: &Element) -> bool;
+    /// Whether there is an account of that name.
+    fn is_user(&self, name: &str) -> bool;
+
+    /// Whether the bound session gets copies of what its user's other apps send and receive.
+    ///
+    /// # Errors
+    /// `not-allowed` if it is not the session of a chat app.
+    fn wants_carbons(&mut self, wanted: bool) -> Result<(), StanzaError>;
+
+    /// Sends a message to a user. `Ok(true)` if it waits for the disk, and the outcome comes later.
+    ///
+    /// # Errors
+    /// Those of [`route`](super::feature::message::route).
+    fn send(&mut self, message: Message, bound: &Bound) -> Result<bool, StanzaError>;
 }
 
 /// What a phone sends to get an account (XEP-0077 §3.1).

@@ -88,6 +88,7 @@ const TABLE: &[&[Route]] = &[
     feature::confirm::ROUTES,
     feature::labels::ROUTES,
     feature::topics::ROUTES,
+    feature::carbons::ROUTES,
 ];
 
 /// Finds the feature for an IQ request and lets it answer.

@@ -154,6 +154,8 @@ impl Session {
         };
         let to = self.peer_address(host);
         match outcome {
+            // A message that has arrived is not answered.
+            Ok(()) if waiting.request.name() == "message" => {}
             Ok(()) => stanza::write(stanza::result(&waiting.request, &to, None), out),
             Err(error) => stanza::write_error(&waiting.request, &to, error, out),
         }
@@ -300,12 +302,7 @@ impl Session {
                 self.reader.set_stanza_bytes(limits::STANZA_BYTES);
                 self.reply(&element, None, host, out);
             }
-            Ok(Reply::Later) => {
-                self.waiting = Some(Box::new(Waiting {
-                    request: element,
-                    behind: Vec::new(),
-                }));
-            }
+            Ok(Reply::Later) => self.wait_for_disk(element),
             Err(error) => self.refuse(&element, error, host, out),
         }
     }
@@ -336,11 +333,19 @@ impl Session {
             _ => Err(StanzaError::NotAuthorized),
         };
         match routed {
+            Ok(true) => self.wait_for_disk(message),
             Err(error) if attr(&message, "type") != Some("error") => {
                 self.refuse(&message, error, host, out);
             }
             _ => {}
         }
+    }
+
+    fn wait_for_disk(&mut self, request: Element) {
+        self.waiting = Some(Box::new(Waiting {
+            request,
+            behind: Vec::new(),
+        }));
     }
 
     fn reply(

@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod bind;
 pub mod caps;
+pub mod carbons;
 pub mod confirm;
 pub mod delay;
 pub mod disco;
