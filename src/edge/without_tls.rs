@@ -7,6 +7,14 @@ use std::path::Path;
 use super::certificate::CertificateError;
 use crate::config::Config;
 
+/// A connection of a browser or a sender.
+pub(super) type WebStream = smol::net::TcpStream;
+
+/// It is what it is.
+pub(super) fn web_stream(_: Option<&Acceptor>, stream: WebStream) -> WebStream {
+    stream
+}
+
 /// There is none.
 pub(super) struct Acceptor(Infallible);
 
