@@ -37,7 +37,7 @@ enum Step {
     /// Waits for the first byte.
     Looks(Pin<Box<dyn Future<Output = io::Result<Option<u8>>>>>),
     /// Does the handshake.
-    Greets(FallibleAccept<TcpStream>),
+    Greets(Box<FallibleAccept<TcpStream>>),
 }
 
 impl WebStream {
@@ -65,12 +65,12 @@ impl WebStream {
                     if ready!(first.as_mut().poll(cx))? == Some(HANDSHAKE) {
                         let acceptor = TlsAcceptor::from(Arc::clone(&opening.config));
                         let accept = acceptor.accept(opening.stream.clone());
-                        opening.step = Step::Greets(accept.into_fallible());
+                        opening.step = Step::Greets(Box::new(accept.into_fallible()));
                     } else {
                         *self = Self::Plain(opening.stream.clone());
                     }
                 }
-                Step::Greets(accept) => match ready!(Pin::new(accept).poll(cx)) {
+                Step::Greets(accept) => match ready!(Pin::new(&mut **accept).poll(cx)) {
                     Ok(stream) => *self = Self::Tls(Box::new(stream)),
                     Err((error, stream)) => {
                         *self = Self::Failed(stream);
