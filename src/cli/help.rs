@@ -18,7 +18,7 @@ Flags, before or after the command. They beat the file, it beats the defaults:
   --config FILE   read FILE; config/lanpush.toml explains every key
   --data DIR      where the data lies (./lanpush-data; root: /var/lib/lanpush)
   --domain NAME   the name phones know the server by (this machine's host name)
-  --xmpp ADDR     where phones connect ([::]:5222)
+  --xmpp ADDR     where phones connect ([::]:5222), --xmpps with TLS ([::]:5223)
   --http ADDR     the page and the API ([::]:7070)
   --log LEVEL     error, warn, info or debug (info)
 

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use lanpush::config::{self, Config};
+use lanpush::edge;
 use lanpush::limits;
 
 use super::plain;
@@ -53,6 +54,8 @@ pub(super) fn effective(options: &Options) -> Result<Config, String> {
             .set(flag.key, value)
             .map_err(|want| format!("--{} is {value:?}, {want}", flag.name))?;
     }
+    // The rest of [tls] is the server's to refuse or to warn about, with words of its own.
+    config.tls.enabled &= edge::HAS_TLS;
     if config.server.domain.is_empty() {
         config.server.domain = host_name();
     }

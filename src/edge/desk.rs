@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::export::{ExportError, Page};
 use super::http::Desk;
 use super::hub::Hub;
+use super::tls::Acceptor;
 use crate::config::Config;
 use crate::push::notification::NotificationId;
 use crate::push::store::StoreError;
@@ -30,6 +31,7 @@ impl Desk for Hub {
         let mut status = Status {
             clock: self.clock.basis(),
             written: self.written(),
+            fingerprint: self.tls().map(Acceptor::fingerprint),
             ..self.gateway().status(now)
         };
         status.warnings.extend(self.warnings());

@@ -64,6 +64,9 @@ mod watchdog;
 pub mod wear;
 mod web;
 
+/// Whether this build has TLS.
+pub const HAS_TLS: bool = cfg!(feature = "tls");
+
 pub use error::RunError;
 pub use serve::{Serve, run};
 

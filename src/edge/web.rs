@@ -10,6 +10,7 @@ use super::hub::Hub;
 use super::listener::Door;
 use super::refusal::{self, Refusals};
 use super::seats::Seats;
+use super::tls;
 
 /// The answer to whom there is no room for.
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\n\
@@ -47,6 +48,7 @@ impl Door for Web {
             Ok(stream) => smol::net::TcpStream::from(stream),
             Err(error) => return self.refusals.log(address, &error),
         };
+        let stream = tls::web_stream(self.hub.tls(), stream);
         let hub = Rc::clone(&self.hub);
         self.hub.spawn(async move {
             http::serve(stream, Peer::Address(address), &*hub).await;

@@ -7,6 +7,14 @@ use std::path::Path;
 use super::certificate::CertificateError;
 use crate::config::Config;
 
+/// A connection of a browser or a sender.
+pub(super) type WebStream = smol::net::TcpStream;
+
+/// It is what it is.
+pub(super) fn web_stream(_: Option<&Acceptor>, stream: WebStream) -> WebStream {
+    stream
+}
+
 /// There is none.
 pub(super) struct Acceptor(Infallible);
 
@@ -14,7 +22,20 @@ pub(super) struct Acceptor(Infallible);
 pub(super) struct Channel(Infallible);
 
 impl Acceptor {
-    pub(super) fn open(_: &Config, _: &Path) -> Result<Option<Self>, CertificateError> {
+    /// # Errors
+    /// A certificate of the administrator's cannot be used.
+    pub(super) fn open(config: &Config, _: &Path) -> Result<Option<Self>, CertificateError> {
+        let tls = &config.tls;
+        if let Some(file) = [&tls.certificate, &tls.key]
+            .into_iter()
+            .find(|file| !file.is_empty())
+        {
+            let why = "this lanpush is built without TLS and cannot use it";
+            return Err(CertificateError::new(Path::new(file), why));
+        }
+        if tls.listen != Config::default().tls.listen {
+            log::warn!("this lanpush is built without TLS: tls.listen has no effect");
+        }
         Ok(None)
     }
 

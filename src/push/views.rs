@@ -45,6 +45,8 @@ pub struct Status {
     pub warnings: Vec<String>,
     /// What the flash has had to take; filled in by the edge.
     pub written: Written,
+    /// SHA-256 of the certificate phones are shown; filled in by the edge, `None` without TLS.
+    pub fingerprint: Option<String>,
 }
 
 /// Bytes written to the disk, of which flash survives only so many.
@@ -193,6 +195,7 @@ impl Gateway {
             trouble: domain.trouble.as_ref().map(ToString::to_string),
             warnings: Vec::new(),
             written: Written::default(),
+            fingerprint: None,
         }
     }
 

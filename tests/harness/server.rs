@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use lanpush::edge::HAS_TLS;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
@@ -157,7 +158,11 @@ impl Setup {
             xmpps: ([0, 0, 0, 0], 0).into(),
             http: ([0, 0, 0, 0], 0).into(),
         };
-        for prefix in ["ready xmpp ", "ready http ", "ready xmpps "] {
+        let listeners = match HAS_TLS {
+            true => &["ready xmpp ", "ready http ", "ready xmpps "][..],
+            false => &["ready xmpp ", "ready http "],
+        };
+        for prefix in listeners.iter().copied() {
             let Some(address) = server.ready(prefix) else {
                 let status = server.wait();
                 let log = server.log.whole();

@@ -14,6 +14,7 @@ need_component clippy clippy
 mapfile -t chosen < <(test_targets without-binary)
 try formatting 60 cargo fmt --check
 try lints 600 cargo lint
+try "lints without TLS" 600 cargo clippy --locked --all-targets --no-default-features -- -D warnings
 # Links to private items work here, as the private items are documented too.
 try documentation 300 env RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
     cargo doc --locked --no-deps --document-private-items

@@ -274,6 +274,8 @@ struct StatusOut {
     trouble: Option<String>,
     warnings: Vec<String>,
     written: WrittenOut,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -306,6 +308,7 @@ impl From<Status> for StatusOut {
                 total: status.written.total,
                 budget: status.written.budget,
             },
+            fingerprint: status.fingerprint,
         }
     }
 }

@@ -172,7 +172,8 @@ where
 {
     let mut connection = Connection::new(stream, waits);
     let (head, response) = match connection.read_head().await {
-        Ok(None) => return,
+        // A handshake may have failed, and its alert has to arrive.
+        Ok(None) => return connection.finish().await,
         Ok(Some(head)) => {
             let response = answer(&mut connection, &head, peer, desk, waits).await;
             (Some(head), response)

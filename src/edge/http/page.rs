@@ -216,7 +216,17 @@ fn figures(status: &Status) -> String {
         figure("Dropped", &status.dropped),
         figure("Uptime", &Duration(status.uptime)),
     ];
-    format!("<dl>{}</dl>", figures.concat())
+    let certificate = status.fingerprint.as_ref().map(|fingerprint| {
+        format!(
+            "<p class=\"meta\">Certificate for TLS, SHA-256: <code>{}</code></p>",
+            Text(fingerprint)
+        )
+    });
+    format!(
+        "<dl>{}</dl>{}",
+        figures.concat(),
+        certificate.unwrap_or_default()
+    )
 }
 
 /// Sessions: androidpn's columns, or only who is there.

@@ -7,7 +7,8 @@ use futures_rustls::rustls::{self, ServerConfig, ServerConnection};
 
 use crate::limits::TLS_HANDSHAKE;
 
-/// A fatal `unexpected_message` alert in plain text (RFC 8446 §6), for a handshake that does not end.
+/// A fatal `unexpected_message` alert in plain text (RFC 8446 §6), for handshakes that rustls gives up in
+/// silence.
 const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 10];
 
 /// The server's side of one encrypted connection.
@@ -15,6 +16,7 @@ pub(in crate::edge) struct Channel {
     tls: ServerConnection,
     /// Bytes its handshake may still take.
     patience: usize,
+    failed: bool,
 }
 
 impl Channel {
@@ -22,6 +24,7 @@ impl Channel {
         Ok(Box::new(Self {
             tls: ServerConnection::new(config)?,
             patience: TLS_HANDSHAKE,
+            failed: false,
         }))
     }
 
@@ -45,23 +48,27 @@ impl Channel {
                 read => return read,
             }
             let read = self.tls.read_tls(socket)?;
-            let step = self.process(read, out);
+            let step = self.process(read);
+            let before = out.len();
             self.take_records(out)?;
+            if step.is_err() {
+                self.failed = true;
+                if out.len() == before && self.tls.is_handshaking() {
+                    out.extend_from_slice(&ALERT);
+                }
+            }
             step?;
         }
     }
 
-    fn process(&mut self, read: usize, out: &mut Vec<u8>) -> io::Result<()> {
+    fn process(&mut self, read: usize) -> io::Result<()> {
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
         self.tls.process_new_packets().map_err(invalid)?;
         if self.tls.is_handshaking() {
             self.patience = self.patience.saturating_sub(read);
             if self.patience == 0 {
-                out.extend_from_slice(&ALERT);
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "the handshake is too long",
-                ));
+                let why = "the handshake is too long";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, why));
             }
         }
         Ok(())
@@ -83,8 +90,11 @@ impl Channel {
         Ok(())
     }
 
-    /// Appends our `close_notify` to `out`.
+    /// Appends our `close_notify` to `out`, unless an alert has been the end already.
     pub(in crate::edge) fn close(&mut self, out: &mut Vec<u8>) {
+        if self.failed {
+            return;
+        }
         self.tls.send_close_notify();
         // Writing to memory does not fail.
         let _ = self.take_records(out);

@@ -3,12 +3,14 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `channel` | one phone's encryption: records in, plain text out, and back |
+//! | `https` | a connection to the page, encrypted or not |
 //! | `identity` | the certificate and its key, from files and made at the first start |
 //! | `pem` | the text these files hold |
 //!
 //! A build without the feature `tls` has `without_tls.rs` in place of all this.
 
 mod channel;
+mod https;
 mod identity;
 mod pem;
 
@@ -20,10 +22,12 @@ use futures_rustls::rustls::server::{NoServerSessionStorage, ServerConfig};
 use futures_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use futures_rustls::rustls::version::{TLS12, TLS13};
 use futures_rustls::rustls::{self, crypto};
+use smol::net::TcpStream;
 
 use super::certificate::CertificateError;
 use crate::config::Config;
 pub(super) use channel::Channel;
+pub(super) use https::WebStream;
 use identity::Identity;
 
 /// What every connection that wants TLS gets it from.
@@ -37,6 +41,7 @@ pub(super) struct Acceptor {
 struct Current {
     identity: Identity,
     phones: Arc<ServerConfig>,
+    web: Arc<ServerConfig>,
 }
 
 impl Acceptor {
@@ -95,6 +100,11 @@ impl Acceptor {
     }
 }
 
+/// A connection of a browser or a sender, before its first byte.
+pub(super) fn web_stream(tls: Option<&Acceptor>, stream: TcpStream) -> WebStream {
+    WebStream::new(stream, tls.map(|tls| Arc::clone(&tls.current.borrow().web)))
+}
+
 impl Current {
     fn load(config: &Config, data: &Path) -> Result<Self, CertificateError> {
         let identity = Identity::load(config, data)?;
@@ -104,6 +114,7 @@ impl Current {
         };
         Ok(Self {
             phones: serve(b"xmpp-client")?,
+            web: serve(b"http/1.1")?,
             identity,
         })
     }
