@@ -66,6 +66,7 @@ fn write_export(config: &Config, out: &mut dyn Write) -> Result<Counts, Failure>
     let header = Header {
         format: FORMAT,
         made: now.map_or(0, |now| now.as_secs()),
+        written: None,
     };
     let mut counts = Counts::default();
     let mut from = Some(String::new());

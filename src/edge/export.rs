@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use super::database::sled_error;
+use super::wear;
 use crate::limits;
 use crate::push::export::{Counts, FORMAT, Header, Kept, Line};
 use crate::push::head::Head;
@@ -74,6 +75,11 @@ pub(super) fn write(
     let header = Header {
         format: FORMAT,
         made,
+        // What is restored from it goes on counting.
+        written: match scope {
+            Scope::Everything => None,
+            Scope::Waiting(_) => wear::saved(rows, made),
+        },
     };
     export.line(&Line::Lanpush(header))?;
     load(rows, &mut |row| export.row(row).map(drop))?;

@@ -56,6 +56,18 @@ pub struct Header {
     /// Seconds since 1970 when it was written, by that machine's clock.
     #[serde(default)]
     pub made: u64,
+    /// Bytes that had been written to that database and its automatic exports by then; only in these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
+}
+
+/// What flash has had to take, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Written {
+    /// Ever.
+    pub total: u64,
+    /// On the day of [`Header::made`].
+    pub today: u64,
 }
 
 /// A notification as an export has it: what its head says that does not follow from its body stands with it.
@@ -314,7 +326,11 @@ mod tests {
             })
         };
         vec![
-            Line::Lanpush(Header { format: 1, made: 5 }),
+            Line::Lanpush(Header {
+                format: 1,
+                made: 5,
+                written: None,
+            }),
             Line::Account(Account {
                 name: "sam".into(),
                 password: " p\\w\t".into(),
