@@ -260,6 +260,7 @@ mod tests {
     use super::*;
     use crate::push::notification::{Extras, Link, NotificationId, Priority, Target};
     use crate::push::store::{DeviceId, Subscription};
+    use crate::push::tag_expression::TagExpression;
 
     fn extras() -> Extras {
         Extras {
@@ -352,6 +353,7 @@ mod tests {
                 },
             ),
             notification(u128::MAX, Target::Tags("a & !(b | c)".parse().unwrap())),
+            notification(5, Target::Tags(TagExpression::exactly("R&D (\"new\")"))),
             delivery(DeliveryState::Queued),
             delivery(DeliveryState::Confirmed),
             Line::End(Counts {
@@ -487,7 +489,7 @@ mod tests {
     fn counting() {
         let mut counts = Counts::default();
         lines().iter().for_each(|line| counts.add(line));
-        let text = "accounts: 1, devices: 2, notifications: 6, deliveries: 2";
+        let text = "accounts: 1, devices: 2, notifications: 7, deliveries: 2";
         assert_eq!(counts.to_string(), text);
     }
 }
