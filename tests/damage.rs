@@ -593,6 +593,46 @@ fn bad_databases_are_kept_up_to_a_bound() {
 }
 
 #[test]
+fn what_has_been_written_is_counted_through_trials_and_repairs() {
+    let _alone = alone();
+    let samples = Samples::make();
+    let data = samples.closed.path();
+    let total = |trial: &Trial| {
+        let data = DataDir::open(data).unwrap();
+        let (store, _outcomes, _) = repair::open(&data, &config(), trial, 1_700_000_000).unwrap();
+        store.wear().view().bytes_total
+    };
+    // A trial that writes 256 KB.
+    let file = data.join("written");
+    let dd = format!(
+        "dd if=/dev/zero of={} bs=64k count=4 conv=fsync",
+        file.display()
+    );
+    let writes = Trial {
+        program: "/bin/sh".into(),
+        arguments: vec!["-c".into(), format!("{dd} && echo fine {ACCOUNTS}").into()],
+        deadline: DEADLINE,
+    };
+    let quiet = Trial {
+        arguments: vec!["-c".into(), format!("echo fine {ACCOUNTS}").into()],
+        ..writes.clone()
+    };
+    let without = total(&quiet);
+    assert!(total(&writes) >= without + (256 << 10));
+    // What is restored goes on where the export says that its database had stopped.
+    let backup = data.join("backup.jsonl");
+    let text = fs::read_to_string(&backup).unwrap();
+    let (_, rest) = text.split_once('\n').unwrap();
+    let head =
+        "{\"lanpush\":{\"format\":1,\"made\":5,\"written\":{\"total\":7000000000,\"today\":9}}}";
+    fs::write(&backup, format!("{head}\n{rest}")).unwrap();
+    fs::remove_file(log(data)).unwrap();
+    let restored = total(&trial());
+    assert!(restored > 7_000_000_000, "{restored}");
+    assert!(restored < 7_100_000_000, "{restored}");
+}
+
+#[test]
 fn the_server_starts_on_a_damaged_directory_and_says_so() {
     let _alone = alone();
     let samples = Samples::make();

@@ -273,6 +273,12 @@ fn a_running_server_gives_everything_and_takes_accounts() {
     );
     let said = done(&lanpush(&data, &["import", "--replace", "-"], &more));
     assert!(said.contains("accounts: 2,"), "{said}");
+    let left =
+        "has not taken devices: 3, notifications: 2, deliveries: 2, topics of single devices: 1\n";
+    assert!(
+        said.contains(left) && said.contains("stop the server"),
+        "{said}"
+    );
     let online = done(&lanpush(&data, &["export", "-"], ""));
     assert!(online.contains("{\"account\":{\"name\":\"new\",\"password\":\"x\""));
     assert!(online.contains("{\"account\":{\"name\":\"ann\",\"password\":\"other\\u0000\""));
@@ -288,6 +294,15 @@ fn a_running_server_gives_everything_and_takes_accounts() {
     drop(server);
     let after = done(&lanpush(&data, &["export", "-"], ""));
     assert_eq!(accounts(&after), accounts(&online));
+    // Without the server all of it is taken, and nothing is said of what is not.
+    let said = done(&lanpush(&data, &["import", "--replace", "-"], &more));
+    assert!(!said.contains("stop the server"), "{said}");
+    let after = done(&lanpush(&data, &["export", "-"], ""));
+    assert!(
+        after.contains("{\"device\":{\"id\":")
+            && after.contains("\"account\":\"new\",\"resource\":"),
+        "{after}"
+    );
 }
 
 #[test]

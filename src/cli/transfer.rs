@@ -2,6 +2,7 @@
 //! open, through that. A running server takes accounts only; for devices and what waits for them it has to be
 //! stopped.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -65,6 +66,7 @@ fn write_export(config: &Config, out: &mut dyn Write) -> Result<Counts, Failure>
     let header = Header {
         format: FORMAT,
         made: now.map_or(0, |now| now.as_secs()),
+        written: None,
     };
     let mut counts = Counts::default();
     let mut from = Some(String::new());
@@ -99,14 +101,56 @@ struct Page {
 
 /// Puts the contents of a file into the data directory.
 pub(super) fn import(config: &Config, file: &Path, replace: bool) -> Result<(), Failure> {
-    let imported = if file == Path::new(STREAM) {
+    let (imported, left) = if file == Path::new(STREAM) {
         read_import(config, &mut io::stdin().lock(), replace)
     } else {
         let open = File::open(file)
             .map_err(|error| Failure::Run(format!("cannot read {file:?}: {}", plain(&error))))?;
         read_import(config, &mut BufReader::new(open), replace)
-    };
-    report(&imported?)
+    }?;
+    report(&imported)?;
+    super::say(&left.map(|left| left.to_string()).unwrap_or_default())
+}
+
+/// What a running server has not been given.
+#[derive(Default)]
+struct Left {
+    records: Counts,
+    /// Topics of single devices.
+    topics: usize,
+}
+
+impl Left {
+    fn add(&mut self, line: &Line) {
+        match line {
+            Line::Account(account) => {
+                let all = account.subscriptions.iter();
+                self.topics += all.filter(|one| one.device.is_some()).count();
+            }
+            line => self.records.add(line),
+        }
+    }
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts {
+            devices,
+            notifications,
+            deliveries,
+            ..
+        } = self.records;
+        let topics = self.topics;
+        if (devices, notifications, deliveries, topics) == (0, 0, 0, 0) {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "the server is running: it takes accounts with aliases, tags and topics, and has not taken \
+             devices: {devices}, notifications: {notifications}, deliveries: {deliveries}, topics of single \
+             devices: {topics}\nto take everything, stop the server and import again with --replace"
+        )
+    }
 }
 
 /// Into the data directory, or, if a server has it, the accounts to that.
@@ -114,20 +158,21 @@ fn read_import(
     config: &Config,
     file: &mut dyn BufRead,
     replace: bool,
-) -> Result<Imported, Failure> {
+) -> Result<(Imported, Option<Left>), Failure> {
     let data = Path::new(&config.server.data);
     match offline::import(data, config.storage.cache, file, replace) {
         Err(OfflineError::Data(DataDirError::InUse(_))) => {}
-        other => return other.map_err(|error| failure(&error)),
+        Ok(imported) => return Ok((imported, None)),
+        Err(error) => return Err(failure(&error)),
     }
     let admin = Admin::of(config);
     let mut report = Imported::default();
+    let mut left = Left::default();
     let mut lines = String::new();
     import::read(file, &mut report, &mut |line, report| {
+        left.add(&line);
         if matches!(line, Line::Account(_)) {
             lines += &line.to_text();
-        } else {
-            report.left_out += 1;
         }
         if lines.len() >= limits::IMPORT_PAGE {
             hand_over(&admin, &mut lines, replace, report)?;
@@ -135,7 +180,7 @@ fn read_import(
         Ok::<_, Failure>(())
     })?;
     hand_over(&admin, &mut lines, replace, &mut report)?;
-    Ok(report)
+    Ok((report, Some(left)))
 }
 
 /// Gives accounts to the running server.

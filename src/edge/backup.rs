@@ -69,11 +69,8 @@ impl Backups {
                 wait = pause;
                 // Settled notifications are in memory for good, and not wanted here.
                 let rows = rows.complete(Extent::Unsettled).map_err(ExportError::Store);
-                match rows.and_then(|rows| write(&rows, &path, now())) {
-                    Ok(bytes) => {
-                        wear.wrote(bytes);
-                        count.fetch_add(bytes, Ordering::Relaxed);
-                    }
+                match rows.and_then(|rows| write(&rows, &path, now(), &wear)) {
+                    Ok(bytes) => drop(count.fetch_add(bytes, Ordering::Relaxed)),
                     Err(error) => log::error!("automatic export: {error}"),
                 }
             }
@@ -107,8 +104,14 @@ pub(super) fn now() -> u64 {
     now.map_or(0, |now| now.as_secs())
 }
 
-/// Brings the export at `path` up to date and returns how many bytes that wrote.
-pub(super) fn write(rows: &sled::Db, path: &Path, made: u64) -> Result<u64, ExportError> {
+/// Brings the export at `path` up to date and returns how many bytes it wrote for that, which `wear` gets to
+/// know even if it fails.
+pub(super) fn write(
+    rows: &sled::Db,
+    path: &Path,
+    made: u64,
+    wear: &Wear,
+) -> Result<u64, ExportError> {
     let scope = Scope::Waiting(limits::BACKUP_QUEUE);
     let mut compare = Compare::with(path);
     export::write(rows, scope, made, &mut compare)?;
@@ -116,10 +119,14 @@ pub(super) fn write(rows: &sled::Db, path: &Path, made: u64) -> Result<u64, Expo
         return Ok(0);
     }
     let new = path.with_extension("tmp");
-    let mut file = BufWriter::new(File::create(&new)?);
-    let counts = export::write(rows, scope, made, &mut file)?;
-    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()?;
+    let mut file = File::create(&new)?;
+    let counts = write_new(rows, scope, made, &mut file);
+    let length = file.metadata()?.len();
+    wear.wrote_file(length);
+    let counts = counts.inspect_err(|_| {
+        // Half an export on a full disk only takes room.
+        let _ = fs::remove_file(&new);
+    })?;
     let before = counts_of(path).unwrap_or_default();
     if before.accounts > counts.accounts {
         let old = path.with_extension("old.jsonl");
@@ -133,7 +140,21 @@ pub(super) fn write(rows: &sled::Db, path: &Path, made: u64) -> Result<u64, Expo
     fs::rename(&new, path)?;
     path.parent().into_iter().for_each(sync_directory);
     log::info!("automatic export: {counts}");
-    Ok(file.metadata()?.len())
+    Ok(length)
+}
+
+fn write_new(
+    rows: &sled::Db,
+    scope: Scope,
+    made: u64,
+    file: &mut File,
+) -> Result<Counts, ExportError> {
+    let mut buffer = BufWriter::new(&mut *file);
+    let counts = export::write(rows, scope, made, &mut buffer)?;
+    buffer.flush()?;
+    drop(buffer);
+    file.sync_all()?;
+    Ok(counts)
 }
 
 /// What the last line of an export counts; nothing if there is no export or it is cut short.
@@ -240,7 +261,8 @@ mod tests {
         }
 
         fn write(&self, made: u64) -> u64 {
-            write(&self.store.rows().written().unwrap(), &self.path(), made).unwrap()
+            let rows = self.store.rows().written().unwrap();
+            write(&rows, &self.path(), made, &self.store.wear()).unwrap()
         }
 
         fn text(&self) -> String {
@@ -299,13 +321,50 @@ mod tests {
         assert_eq!(disk.write(2), 0);
         disk.put(vec![account("ben")]);
         assert!(disk.write(3) > 0);
-        assert!(disk.text().contains("\"made\":3}") && disk.text().contains("\"ben\""));
+        assert!(disk.text().contains("\"made\":3,") && disk.text().contains("\"ben\""));
         // A file that is cut short or longer is not the same.
         for text in [&disk.text()[..40], &(disk.text() + "{}\n")] {
             fs::write(disk.path(), text).unwrap();
             assert!(disk.write(4) > 0);
             assert_eq!(disk.write(4), 0);
         }
+    }
+
+    #[test]
+    fn what_it_writes_is_counted_even_if_it_fails() {
+        let mut disk = Disk::new();
+        disk.put(vec![account("ann")]);
+        let rows = disk.store.rows().written().unwrap();
+        let counted = |path: &Path| {
+            let wear = Wear::new(0);
+            let done = write(&rows, path, 1, &wear).is_ok();
+            (done, wear.view().bytes_total)
+        };
+        // A page, and one for what the file system keeps of the file.
+        assert_eq!(counted(&disk.path()), (true, 8192));
+        assert_eq!(counted(&disk.path()), (true, 0), "it is up to date");
+        disk.put(vec![account("ben")]);
+        let taken = disk.scratch.path().join("taken");
+        fs::create_dir_all(taken.join("in the way")).unwrap();
+        assert_eq!(counted(&taken), (false, 8192));
+    }
+
+    #[test]
+    fn it_says_what_has_been_written() {
+        let mut disk = Disk::new();
+        disk.put(vec![account("ann")]);
+        disk.store.wear().wrote(5_000_000);
+        disk.put(vec![account("ben")]);
+        disk.write(now());
+        let first = disk.text().lines().next().unwrap().to_owned();
+        let Ok(Line::Lanpush(header)) = Line::parse(first.as_bytes()) else {
+            panic!("{first}");
+        };
+        let written = header.written.unwrap();
+        assert!(
+            written.total >= 5_000_000 && written.today >= 5_000_000,
+            "{first}"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use sled::IVec;
 
 use super::database::sled_error;
+use super::wear;
 use crate::limits;
 use crate::push::export::{Counts, FORMAT, Header, Kept, Line};
 use crate::push::head::Head;
@@ -76,6 +77,11 @@ pub(super) fn write(
     let header = Header {
         format: FORMAT,
         made,
+        // What is restored from it goes on counting.
+        written: match scope {
+            Scope::Everything => None,
+            Scope::Waiting(_) => wear::saved(rows, made),
+        },
     };
     export.line(&Line::Lanpush(header))?;
     load(rows, &mut |row| export.row(row).map(drop))?;

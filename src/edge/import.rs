@@ -11,7 +11,7 @@ use super::database::{Commit, Database};
 use super::export::{self, ExportError};
 use crate::limits;
 use crate::push::androidpn;
-use crate::push::export::{BadLine, Counts, Kept, Line};
+use crate::push::export::{BadLine, Counts, Kept, Line, Written};
 use crate::push::notification::NotificationId;
 use crate::push::record;
 use crate::push::store::{
@@ -37,6 +37,8 @@ pub struct Imported {
     pub incomplete: bool,
     /// Seconds since 1970 when the export was made, if the file says.
     pub made: Option<u64>,
+    /// What had been written to that database by then, if the file says.
+    pub written: Option<Written>,
 }
 
 impl fmt::Display for Imported {
@@ -345,7 +347,10 @@ pub fn read<E: From<ImportError>>(
             Err(BadLine("it is too long".into()))
         };
         match line {
-            Ok(Line::Lanpush(header)) if number == 1 => report.made = Some(header.made),
+            Ok(Line::Lanpush(header)) if number == 1 => {
+                report.made = Some(header.made);
+                report.written = header.written;
+            }
             Err(why) if number == 1 => return Err(ImportError::Unknown(why).into()),
             _ if number == 1 => {
                 let why = "its first line does not say what it is".into();

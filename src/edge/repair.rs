@@ -26,6 +26,7 @@ use super::repairs;
 pub use super::repairs::{Repairs, Step};
 use super::storage::{Outcomes, SledStore};
 use super::trial::{Trial, Verdict};
+use super::wear::{self, Wear};
 use crate::config::Storage;
 use crate::limits;
 use crate::push::store::StoreError;
@@ -40,6 +41,7 @@ pub fn repair(data: &DataDir, cache: u64, trial: &Trial, now: u64) -> Result<Rep
         cache,
         now,
         steps: Vec::new(),
+        wear: Wear::for_a_start(),
     };
     // Before it is done there may be no database where it belongs.
     compaction::finish(&data.database())?;
@@ -53,6 +55,7 @@ pub fn repair(data: &DataDir, cache: u64, trial: &Trial, now: u64) -> Result<Rep
     Ok(Repairs {
         steps: ladder.steps,
         warnings,
+        written: ladder.wear.view().bytes_total,
     })
 }
 
@@ -72,14 +75,17 @@ pub fn open(
         Err(error) if error.is_damage() => {
             log::warn!("store: {error}");
             let mut steps = std::mem::take(&mut repairs.steps);
+            let written = repairs.written;
             repairs = repair(data, config.cache, trial, now)?;
             steps.append(&mut repairs.steps);
             repairs.steps = steps;
+            repairs.written += written;
             SledStore::open_with(data, config)
         }
         opened => opened,
     };
     let (store, outcomes) = opened?;
+    store.wear().wrote(repairs.written);
     Ok((store, outcomes, repairs))
 }
 
@@ -88,6 +94,8 @@ struct Ladder<'a> {
     cache: u64,
     now: u64,
     steps: Vec<Step>,
+    /// What trials and repairs write, which no open database counts.
+    wear: Wear,
 }
 
 /// What is there of a database.
@@ -155,7 +163,7 @@ impl Ladder<'_> {
 
     /// Why the database is damaged, if it is.
     fn examine(&mut self, trial: &Trial) -> Result<Option<String>, OpenError> {
-        match trial.run(&self.data.database()) {
+        match trial.run(&self.data.database(), &self.wear) {
             // A log that was cut short opens, with what is left of it.
             Verdict::Fine(accounts) => {
                 let before = self.backed_up();
@@ -247,9 +255,16 @@ impl Ladder<'_> {
             }
         };
         let restoring = self.restoring();
-        let mut database = Database::open(&restoring, self.cache)?;
-        match import::run(&mut database, &mut BufReader::new(file), false) {
+        let (database, imported) = self.wear.count(|| -> Result<_, OpenError> {
+            let mut database = Database::open(&restoring, self.cache)?;
+            let imported = import::run(&mut database, &mut BufReader::new(file), false);
+            Ok((database, imported))
+        })?;
+        match imported {
             Ok(imported) => {
+                if let Some(written) = imported.written {
+                    wear::restored(database.rows(), written, imported.made.unwrap_or(0))?;
+                }
                 drop(database);
                 fs::rename(&restoring, self.data.database())?;
                 sync_directory(self.data.path());

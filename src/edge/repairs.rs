@@ -80,6 +80,8 @@ pub struct Repairs {
     pub steps: Vec<Step>,
     /// What a person has to know, of this start or of an earlier one: the lines of `repairs.txt`.
     pub warnings: Vec<String>,
+    /// Bytes that trials and repairs have written to the disk, as [`super::wear`] counts them.
+    pub written: u64,
 }
 
 /// What stands in `repairs.txt`, and in front of it how to be rid of it; nothing if nothing stands there.

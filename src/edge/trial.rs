@@ -15,6 +15,7 @@ use std::time::Duration;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::database::{Database, OpenError};
+use super::wear::{self, Wear};
 use crate::limits;
 use crate::push::store::StoreError;
 
@@ -43,8 +44,8 @@ impl Trial {
         }
     }
 
-    /// Opens and reads the database in `path` there.
-    pub(super) fn run(&self, path: &Path) -> Verdict {
+    /// Opens and reads the database in `path` there; what that writes goes to `wear`.
+    pub(super) fn run(&self, path: &Path, wear: &Wear) -> Verdict {
         let child = Command::new(&self.program)
             .args(&self.arguments)
             .arg(path)
@@ -53,12 +54,12 @@ impl Trial {
             .stderr(Stdio::null())
             .spawn();
         match child {
-            Ok(child) => self.wait(child).unwrap_or_else(Verdict::Untried),
+            Ok(child) => self.wait(child, wear).unwrap_or_else(Verdict::Untried),
             Err(error) => Verdict::Untried(error),
         }
     }
 
-    fn wait(&self, mut child: Child) -> io::Result<Verdict> {
+    fn wait(&self, mut child: Child, wear: &Wear) -> io::Result<Verdict> {
         let mut output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let (said, wait) = mpsc::sync_channel(1);
         let listen = move || {
@@ -70,7 +71,10 @@ impl Trial {
         thread::Builder::new()
             .name("store-trial".into())
             .spawn(listen)?;
-        let Ok(text) = wait.recv_timeout(self.deadline) else {
+        let text = wait.recv_timeout(self.deadline);
+        // It has closed its output, so it has closed the database; until it is waited for it can be asked.
+        wear.wrote(wear::of_process(child.id()));
+        let Ok(text) = text else {
             child.kill()?;
             // A process that waits for a broken disk does not even die; it is not waited for.
             let reap = move || drop(child.wait());

@@ -12,11 +12,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::database::sled_error;
 use crate::limits;
+use crate::push::export::Written;
 use crate::push::store::StoreError;
 
 /// Tree of the database with the counts, so that a restart goes on counting.
 pub(super) const TREE: &str = "wear";
 const KEY: &str = "counts";
+/// What flash is written in, in bytes.
+const PAGE: u64 = 4096;
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
 /// Counts what is written, and what is alive.
@@ -71,16 +74,24 @@ impl WearView {
 impl Wear {
     /// Nothing counted yet; `budget` in bytes a day, 0 for none.
     pub(super) fn new(budget: u64) -> Self {
-        let meter = File::open("/proc/self/io").ok();
-        let meter = meter.filter(|file| written(file).is_some());
-        if meter.is_none() {
+        let wear = Self {
+            budget,
+            ..Self::for_a_start()
+        };
+        if wear.meter.is_none() {
             log::warn!(
                 "this kernel does not count what is written to the disk; storage.write_budget has no effect"
             );
         }
+        wear
+    }
+
+    /// Counts what is written before there is a database.
+    pub(super) fn for_a_start() -> Self {
+        let meter = File::open("/proc/self/io").ok();
         Self {
-            budget,
-            meter,
+            budget: 0,
+            meter: meter.filter(|file| written(file).is_some()),
             counts: Mutex::default(),
         }
     }
@@ -159,7 +170,13 @@ impl Wear {
         Ok(())
     }
 
-    /// Counts what has been written beside the database.
+    /// Counts a file of that length that has been written beside the database: its pages, and one of what
+    /// the file system keeps of it.
+    pub(super) fn wrote_file(&self, length: u64) {
+        self.add((length.div_ceil(PAGE) + 1) * PAGE, today());
+    }
+
+    /// Counts what has been written by others, or before there was a database.
     pub(super) fn wrote(&self, bytes: u64) {
         self.add(bytes, today());
     }
@@ -223,6 +240,40 @@ impl Counts {
             warned: false,
         })
     }
+}
+
+/// What has been counted for a database by the second `now`, if that can be read.
+pub(super) fn saved(rows: &sled::Db, now: u64) -> Option<Written> {
+    let tree = rows.open_tree(TREE).ok()?;
+    let counts = Counts::read(&tree.get(KEY).ok()??)?;
+    Some(Written {
+        total: counts.total,
+        today: match counts.day == now / SECONDS_PER_DAY {
+            true => counts.today,
+            false => 0,
+        },
+    })
+}
+
+/// Lets a database that was restored from an export made at the second `made` go on counting where that one
+/// had stopped.
+pub(super) fn restored(rows: &sled::Db, written: Written, made: u64) -> Result<(), StoreError> {
+    let counts = Counts {
+        day: made / SECONDS_PER_DAY,
+        today: written.today,
+        total: written.total,
+        ..Counts::default()
+    };
+    let tree = rows.open_tree(TREE).map_err(sled_error)?;
+    tree.insert(KEY, counts.write()).map_err(sled_error)?;
+    rows.flush().map_err(sled_error).map(drop)
+}
+
+/// Bytes that a process which may have ended, but has not been waited for, has written; 0 if that cannot be
+/// read.
+pub(super) fn of_process(id: u32) -> u64 {
+    let file = File::open(format!("/proc/{id}/io"));
+    file.ok().as_ref().and_then(written).unwrap_or(0)
 }
 
 /// `write_bytes` of a file such as `/proc/self/io`.

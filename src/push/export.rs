@@ -59,6 +59,18 @@ pub struct Header {
     /// Seconds since 1970 when it was written, by that machine's clock.
     #[serde(default)]
     pub made: u64,
+    /// Bytes that had been written to that database and its automatic exports by then; only in these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
+}
+
+/// What flash has had to take, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Written {
+    /// Ever.
+    pub total: u64,
+    /// On the day of [`Header::made`].
+    pub today: u64,
 }
 
 /// A notification as an export has it: what its head says that does not follow from its body stands with it.
@@ -260,6 +272,7 @@ mod tests {
     use super::*;
     use crate::push::notification::{Extras, Link, NotificationId, Priority, Target};
     use crate::push::store::{DeviceId, DocumentId, DocumentKind, Subscription};
+    use crate::push::tag_expression::TagExpression;
 
     fn extras() -> Extras {
         Extras {
@@ -326,7 +339,11 @@ mod tests {
             })
         };
         vec![
-            Line::Lanpush(Header { format: 1, made: 5 }),
+            Line::Lanpush(Header {
+                format: 1,
+                made: 5,
+                written: None,
+            }),
             Line::Account(Account {
                 name: "sam".into(),
                 password: " p\\w\t".into(),
@@ -348,6 +365,7 @@ mod tests {
                 },
             ),
             notification(u128::MAX, Target::Tags("a & !(b | c)".parse().unwrap())),
+            notification(5, Target::Tags(TagExpression::exactly("R&D (\"new\")"))),
             delivery(DeliveryState::Queued),
             delivery(DeliveryState::Confirmed),
             Line::Document(Document {
@@ -492,6 +510,7 @@ mod tests {
         let mut counts = Counts::default();
         lines().iter().for_each(|line| counts.add(line));
         let text = "accounts: 1, devices: 2, notifications: 6, deliveries: 2, documents: 1";
+        let text = "accounts: 1, devices: 2, notifications: 7, deliveries: 2";
         assert_eq!(counts.to_string(), text);
     }
 }

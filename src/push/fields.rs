@@ -370,3 +370,27 @@ impl<'a> Fields<'a> {
         self.rest.is_empty().then_some(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_of_the_first_version_stays_one_tag() {
+        for tag in ["office", "R&D", "a | !b", "(", "\"a\" & b", " a "] {
+            let read = target_of(3, tag.to_owned(), 1).unwrap();
+            let Target::Tags(expression) = &read else {
+                panic!("{read:?}");
+            };
+            assert!(expression.matches(&|own| own == tag), "{tag}");
+            assert!(!expression.matches(&|own| own != tag), "{tag}");
+            // As it is written now, to the database and to exports.
+            assert_eq!(
+                target_of(3, target_text(&read), 2),
+                Some(read.clone()),
+                "{tag}"
+            );
+            assert_eq!(read.to_string().parse(), Ok(read), "{tag}");
+        }
+    }
+}

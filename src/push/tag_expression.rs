@@ -1,7 +1,8 @@
 //! Which tags a user has to carry: `office`, `office & !night`, `a & (b | !c)`.
 //!
 //! `!` binds before `&`, `&` before `|`. A tag is any text without these signs and parentheses; white space
-//! around it does not count.
+//! around it does not count. In quotes it may hold anything, `\"` and `\\` for a quote and a backslash:
+//! `"R&D" | office`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,6 +10,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
+
+/// What a tag can hold only in quotes.
+const SIGNS: [char; 5] = ['&', '|', '!', '(', ')'];
 
 /// A condition on a user's tags, as text and as what it means.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -40,8 +44,13 @@ impl TagExpression {
     /// The condition of carrying this very tag, signs and all.
     #[must_use]
     pub fn exactly(tag: &str) -> Self {
+        let is_plain = !tag.is_empty() && tag.trim() == tag && !tag.contains(SIGNS);
+        let text = match is_plain && !tag.starts_with('"') {
+            true => tag.to_owned(),
+            false => format!("\"{}\"", tag.replace('\\', "\\\\").replace('"', "\\\"")),
+        };
         Self {
-            text: tag.to_owned(),
+            text,
             condition: Condition::Has(tag.to_owned()),
         }
     }
@@ -146,10 +155,15 @@ impl Reader<'_> {
     }
 
     fn tag(&mut self) -> Result<Condition, NotAnExpression> {
-        let end = self
-            .rest
-            .find(['&', '|', '!', '(', ')'])
-            .unwrap_or(self.rest.len());
+        if let Some((tag, rest)) = self.rest.strip_prefix('"').and_then(quoted) {
+            if tag.len() > limits::LABEL {
+                return Err(NotAnExpression);
+            }
+            self.rest = rest.trim_start();
+            return Ok(Condition::Has(tag));
+        }
+        // A quote that is never closed is a part of the tag.
+        let end = self.rest.find(SIGNS).unwrap_or(self.rest.len());
         let (tag, rest) = self.rest.split_at(end);
         let tag = tag.trim();
         if tag.is_empty() || tag.len() > limits::LABEL {
@@ -166,6 +180,19 @@ impl Reader<'_> {
                 true
             }
             None => false,
+        }
+    }
+}
+
+/// The text up to the closing quote, and what is behind that.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let mut tag = String::new();
+    let mut chars = text.chars();
+    loop {
+        match chars.next()? {
+            '"' => return Some((tag, chars.as_str())),
+            '\\' => tag.push(chars.next()?),
+            other => tag.push(other),
         }
     }
 }
@@ -204,6 +231,12 @@ mod tests {
             ("(a | b) & c", "a", false),
             ("!(a | b)", "c", true),
             ("办公室 & !夜", "办公室", true),
+            ("\"R&D\"", "R&D", true),
+            ("!\"R&D\" | home", "R&D", false),
+            (" ( \"a | b\" & c ) ", "a | b,c", true),
+            (r#""say \"hi\" \\o/""#, r#"say "hi" \o/"#, true),
+            ("5\" nails", "5\" nails", true),
+            ("\"open", "\"open", true),
         ] {
             let expression: TagExpression = text.parse().unwrap();
             let has = |tag: &str| tags.split(',').any(|own| own == tag);
@@ -213,14 +246,45 @@ mod tests {
     }
 
     #[test]
+    fn any_tag_can_be_written() {
+        for tag in [
+            "office", "R&D", "a|b", "!a", "(", ")", " a ", "", "\"", "\"a\"", "a\"b", "\\", "a\\",
+            "\\\" & (",
+        ] {
+            let expression = TagExpression::exactly(tag);
+            let read = expression.to_string().parse();
+            assert_eq!(read, Ok(expression.clone()), "{tag:?}");
+            assert!(expression.matches(&|own| own == tag), "{tag:?}");
+            assert!(!expression.matches(&|own| own != tag), "{tag:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_expression() {
         let deep = "(".repeat(1000) + "a" + &")".repeat(1000);
         let negated = "!".repeat(100_000) + "a";
         let wide = vec!["a"; limits::TAG_TERMS + 1].join("|");
         let long = "a".repeat(limits::LABEL + 1);
+        let quoted = format!("\"{long}\"");
         for text in [
-            "", "  ", "&", "a &", "| a", "a b & ", "(a", "a)", "()", "a (b)", "a !b", &deep,
-            &negated, &wide, &long,
+            "\"a\" b",
+            "a \"b\" & ",
+            &quoted,
+            "",
+            "  ",
+            "&",
+            "a &",
+            "| a",
+            "a b & ",
+            "(a",
+            "a)",
+            "()",
+            "a (b)",
+            "a !b",
+            &deep,
+            &negated,
+            &wide,
+            &long,
         ] {
             assert_eq!(
                 text.parse::<TagExpression>(),
