@@ -130,6 +130,11 @@ impl Domain {
             if is_enough(sent, out) {
                 break;
             }
+            if self.has_expired(notification, now) {
+                // It waited for the disk meanwhile.
+                self.expire(notification, now);
+                continue;
+            }
             match self.prepare(notification) {
                 Ok(Some(push)) => {
                     let replaces = self
