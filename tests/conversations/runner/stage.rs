@@ -233,13 +233,14 @@ impl Stage {
 
     /// The machine's wall clock jumps, as when a router learns the time.
     pub(crate) fn set_clock(&mut self, second: u64) -> Result<(), String> {
-        self.set_clock_unnoticed(second);
+        self.system = second * 1000;
         self.wake()
     }
 
     /// The server sees it with whatever happens next.
     pub(crate) fn set_clock_unnoticed(&mut self, second: u64) {
         self.system = second * 1000;
+        self.read_clock();
     }
 
     /// An administrator says what time it is.
