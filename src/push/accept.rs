@@ -101,6 +101,9 @@ impl Domain {
         self.timetable.enter(&head, self.config.push.history_days);
         self.series.enter(&head, &self.ledger);
         self.end_overtaken(&head, now);
+        if self.has_expired(id, now) {
+            self.expire(id, now);
+        }
         self.answer_waits(id);
         if head.is_scheduled() {
             self.keep_history_bounded(id, now);

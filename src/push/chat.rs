@@ -161,12 +161,15 @@ impl Domain {
     }
 }
 
+/// A name of this server, or that which the sender uses.
+type Name = Option<Rc<str>>;
+
 /// A message as its readers get it: once for each name of this server that they use, so that every address
 /// they see is in that name.
 pub(super) struct Copies<'a> {
     message: &'a Message,
     sender: &'a Bound,
-    written: Vec<(Option<Rc<str>>, Rc<[u8]>)>,
+    written: Vec<(Name, Rc<[u8]>)>,
 }
 
 impl<'a> Copies<'a> {

@@ -133,6 +133,11 @@ impl Domain {
             if is_enough(sent, out) {
                 break;
             }
+            if self.has_expired(notification, now) {
+                // It waited for the disk meanwhile.
+                self.expire(notification, now);
+                continue;
+            }
             match self.write_push(notification, id, bound, out, now) {
                 Ok(true) => {}
                 Ok(false) => {

@@ -134,7 +134,7 @@ impl Domain {
         domain.give_every_account_a_device();
         domain.prune_subscriptions();
         domain.make_timetable();
-        domain.make_series();
+        domain.make_series(now);
         domain.submit_receipts();
         Ok(domain)
     }
@@ -186,6 +186,8 @@ impl Domain {
 
     /// Sends a batch to the disk; `then` takes effect and `waiter` is told when it is durable.
     pub(super) fn submit(&mut self, changes: Vec<Change>, then: Then, waiter: Waiter) {
+        // What this event has gathered before is older than the batch and may be about the same records.
+        self.submit_receipts();
         let ticket = self.commits.add(then, waiter);
         self.store.submit(ticket, changes, Urgency::Now);
     }

@@ -28,7 +28,7 @@ impl Domain {
             }
             match due {
                 Due::Fire => self.fire(id, now),
-                Due::Expire => self.expire(id, second),
+                Due::Expire => self.expire(id, now),
                 Due::Forget => self.forget(id, now),
             }
         }
@@ -72,10 +72,17 @@ impl Domain {
         }
     }
 
-    fn expire(&mut self, id: NotificationId, second: u32) {
+    /// Whether the time to live of a notification is over.
+    pub(super) fn has_expired(&self, id: NotificationId, now: Now) -> bool {
+        let end = self.ledger.head(id).and_then(Head::expires);
+        now.wall.trusted && end.is_some_and(|end| u64::from(end) <= now.wall.seconds())
+    }
+
+    /// Ends a notification whose time to live is over.
+    pub(super) fn expire(&mut self, id: NotificationId, now: Now) {
         let over = Over {
             state: DeliveryState::Expired,
-            at: second,
+            at: short(now.wall.seconds()),
         };
         if self.ledger.is_waited_for(id) {
             let head = self.end(id, over);

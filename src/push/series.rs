@@ -6,7 +6,7 @@
 //! push: a stock client would show it to its user. Known is an app that has confirmed with
 //! `androidpn:iq:receipt`, whose fork does not show silent pushes, or that has used an IQ of ours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::accept::trusted_second;
 use super::commits::{Ended, Then, Waiter};
@@ -82,16 +82,32 @@ impl Domain {
         }
     }
 
-    /// Puts every series together again after a start.
-    pub(super) fn make_series(&mut self) {
+    /// Puts every series together again after a start. That a newer one has put an end to what came to the
+    /// disk together with it may not have been written any more: it is now.
+    pub(super) fn make_series(&mut self, now: Now) {
         let heads: Vec<Head> = self
             .ledger
             .heads()
             .filter(|head| head.series.is_some())
             .copied()
             .collect();
-        for head in heads {
-            self.series.enter(&head, &self.ledger);
+        let mut overtaken = BTreeSet::new();
+        for head in &heads {
+            let members = head.series.map_or(&[][..], |id| self.series.members(id));
+            let is_overtaken = |id: &&NotificationId| {
+                let scheduled = self.ledger.head(**id).is_some_and(Head::is_scheduled);
+                self.can_end(**id) && (head.fired || scheduled)
+            };
+            overtaken.extend(members.iter().filter(is_overtaken).copied());
+            self.series.enter(head, &self.ledger);
+        }
+        let over = Over {
+            state: DeliveryState::Withdrawn,
+            at: short(now.wall.seconds()),
+        };
+        for id in overtaken {
+            let head = self.end(id, over);
+            self.receipts.extend(head.map(Change::PutHead));
         }
     }
 

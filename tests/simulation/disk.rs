@@ -5,8 +5,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use lanpush::push::memory_store::MemoryStore;
+use lanpush::push::head::Head;
+use lanpush::push::memory_store::{MemoryStore, Rows};
 use lanpush::push::notification::{Notification, NotificationId};
+use lanpush::push::record;
 use lanpush::push::store::{
     Account, Change, DeviceId, Document, DocumentId, DocumentKind, Row, Store, StoreError, Ticket,
     Urgency,
@@ -16,10 +18,37 @@ use super::random::Random;
 
 type Outcome = (Ticket, Result<(), StoreError>);
 
+/// A head that was written, and what the one before it was.
+pub(crate) type Turn = (Option<Head>, Head);
+
+/// What has been submitted.
+#[derive(Default)]
+struct Journal {
+    batches: BTreeMap<Ticket, Vec<Change>>,
+    /// Heads as the gateway has last written them, and those it has written since somebody looked.
+    heads: BTreeMap<NotificationId, Head>,
+    turns: Vec<Turn>,
+    /// Users of whom something was submitted that the gateway has not heard of yet.
+    changing: BTreeMap<Ticket, BTreeSet<String>>,
+}
+
 pub(crate) struct Disk {
     store: MemoryStore,
-    journal: Rc<RefCell<BTreeMap<Ticket, Vec<Change>>>>,
-    begun: Rc<RefCell<BTreeMap<NotificationId, u32>>>,
+    journal: Rc<RefCell<Journal>>,
+    /// Whether batches are answered from memory and reach the disk later, as with
+    /// `storage.durability = "relaxed"`.
+    pub(crate) relaxed: bool,
+    /// What of it has: the rows at the last [`flush`](Self::flush).
+    flushed: Rows,
+    /// Notifications that never were, and whether their batch held anything besides them.
+    young: BTreeMap<NotificationId, bool>,
+    /// Deliveries settled since.
+    settled: BTreeSet<(DeviceId, NotificationId)>,
+    /// Users that were changed since; after the power was cut, what of it was lost.
+    pub(crate) touched: BTreeSet<String>,
+    pub(crate) lost: BTreeSet<String>,
+    /// Notifications that were lost with the power.
+    pub(crate) lost_young: BTreeSet<NotificationId>,
     /// What the gateway has not heard of yet.
     pub(crate) outcomes: VecDeque<Outcome>,
     /// Settled deliveries whose record the disk does not have, because it has not got that far or has
@@ -30,6 +59,8 @@ pub(crate) struct Disk {
     /// Batches that will still be refused, and whether any was since the last start.
     pub(crate) refusals: usize,
     pub(crate) refused: bool,
+    /// Whether any was before the last start.
+    pub(crate) refused_before: bool,
     /// Devices the server has told it to forget.
     forgotten: BTreeSet<DeviceId>,
     /// Devices of which the disk has refused to learn something, with their users, until it is told again.
@@ -42,22 +73,28 @@ pub(crate) struct Disk {
 /// What the gateway gets.
 struct Port {
     store: MemoryStore,
-    journal: Rc<RefCell<BTreeMap<Ticket, Vec<Change>>>>,
-    begun: Rc<RefCell<BTreeMap<NotificationId, u32>>>,
+    journal: Rc<RefCell<Journal>>,
 }
 
 impl Disk {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(relaxed: bool) -> Self {
         Self {
             store: MemoryStore::new(),
             journal: Rc::default(),
-            begun: Rc::default(),
+            relaxed,
+            flushed: Rows::new(),
+            young: BTreeMap::new(),
+            settled: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            lost: BTreeSet::new(),
+            lost_young: BTreeSet::new(),
             outcomes: VecDeque::new(),
             unsettled: BTreeSet::new(),
             holds: false,
             reads_fail: false,
             refusals: 0,
             refused: false,
+            refused_before: false,
             forgotten: BTreeSet::new(),
             unlearned: BTreeMap::new(),
             unknown: BTreeSet::new(),
@@ -68,20 +105,22 @@ impl Disk {
         Box::new(Port {
             store: self.store.clone(),
             journal: Rc::clone(&self.journal),
-            begun: Rc::clone(&self.begun),
         })
     }
 
     /// Takes in what has become durable or was refused; to be called after whatever may have caused it.
     pub(crate) fn look(&mut self) {
         for (ticket, outcome) in self.store.take_stored() {
-            let changes = self.journal.borrow_mut().remove(&ticket);
+            let changes = self.journal.borrow_mut().batches.remove(&ticket);
             self.refusals -= usize::from(outcome.is_err());
             self.refused |= outcome.is_err();
             let changes = changes.expect("a batch that was never submitted");
             // Whose registration is refused has no device either.
             let accounts = |change: &Change| matches!(change, Change::PutAccount(_));
             let registers = changes.iter().any(accounts);
+            if outcome.is_ok() && self.relaxed {
+                self.note_unflushed(&changes);
+            }
             for change in changes {
                 match (&change, &outcome) {
                     (Change::DeleteDevice(id), Ok(())) => {
@@ -110,6 +149,98 @@ impl Disk {
             }
             self.outcomes.push_back((ticket, outcome));
         }
+    }
+
+    /// What of a batch is on no disk yet.
+    fn note_unflushed(&mut self, changes: &[Change]) {
+        let mut ids = BTreeSet::new();
+        let mut others = false;
+        for change in changes {
+            match change {
+                Change::PutNotification(new) => drop(ids.insert(new.id)),
+                Change::PutHead(head) => drop(ids.insert(head.id)),
+                Change::PutDelivery(delivery) => {
+                    ids.insert(delivery.notification);
+                    let key = (delivery.device, delivery.notification);
+                    if !delivery.state.is_waiting() {
+                        self.settled.insert(key);
+                    }
+                }
+                Change::PutAccount(account) => {
+                    self.touched.insert(account.name.clone());
+                    others = true;
+                }
+                Change::DeleteAccount(name) => {
+                    self.touched.insert(name.clone());
+                    others = true;
+                }
+                _ => others = true,
+            }
+        }
+        for change in changes {
+            if let Change::PutNotification(new) = change {
+                self.young.insert(new.id, others || ids.len() > 1);
+            }
+        }
+    }
+
+    /// The disk catches up, as far as it ever does: what every device has settled before is not written,
+    /// and what is very young may wait for the next time if nothing else hangs on it.
+    pub(crate) fn flush(&mut self, everything: bool, random: &Random) {
+        if !self.relaxed || self.holds {
+            return;
+        }
+        let waiting = self.waiting();
+        let young = std::mem::take(&mut self.young);
+        let stays = |id: &NotificationId, joined: bool| {
+            let is_settled = waiting.get(id).is_some_and(|waiting| *waiting == 0);
+            !everything && (is_settled || !joined && random.one_in(3))
+        };
+        self.young = young
+            .into_iter()
+            .filter(|(id, joined)| stays(id, *joined))
+            .collect();
+        let mut rows = Rows::new();
+        self.store.edit(|all| rows = all.clone());
+        rows.retain(|key, _| {
+            record::notification_of(key).is_none_or(|id| !self.young.contains_key(&id))
+        });
+        self.flushed = rows;
+        self.settled.clear();
+        self.touched.clear();
+    }
+
+    /// How many devices each notification that has ever been for one waits for.
+    fn waiting(&self) -> BTreeMap<NotificationId, usize> {
+        let mut waiting = BTreeMap::new();
+        for row in self.rows() {
+            if let Row::Delivery(delivery) = row {
+                *waiting.entry(delivery.notification).or_default() +=
+                    usize::from(delivery.state.is_waiting());
+            }
+        }
+        waiting
+    }
+
+    /// The gateway has heard of a batch.
+    pub(crate) fn heard(&mut self, ticket: Ticket) {
+        self.journal.borrow_mut().changing.remove(&ticket);
+    }
+
+    /// Users of whom the gateway may know something else than the disk.
+    pub(crate) fn changing(&self) -> BTreeSet<String> {
+        let journal = self.journal.borrow();
+        journal.changing.values().flatten().cloned().collect()
+    }
+
+    /// The heads that were written since the last call.
+    pub(crate) fn turns(&mut self) -> Vec<Turn> {
+        std::mem::take(&mut self.journal.borrow_mut().turns)
+    }
+
+    /// A head as the gateway has last written it.
+    pub(crate) fn head(&self, id: NotificationId) -> Option<Head> {
+        self.journal.borrow().heads.get(&id).copied()
     }
 
     pub(crate) fn hold(&mut self) {
@@ -147,15 +278,13 @@ impl Disk {
     /// The machine is off: what has not become durable is lost, and the disk works again.
     pub(crate) fn cut_power(&mut self) {
         self.look();
-        self.begun.borrow_mut().clear();
+        let before = self.resources();
         for (id, user) in std::mem::take(&mut self.unlearned) {
             self.forgotten.insert(id);
             self.unknown.insert(user);
         }
-        for change in std::mem::take(&mut *self.journal.borrow_mut())
-            .into_values()
-            .flatten()
-        {
+        let journal = std::mem::take(&mut *self.journal.borrow_mut());
+        for change in journal.batches.into_values().flatten() {
             if let Change::PutDelivery(delivery) = change
                 && !delivery.state.is_waiting()
             {
@@ -164,19 +293,50 @@ impl Disk {
             }
         }
         self.store.cut_power();
+        if self.relaxed {
+            self.unsettled.append(&mut self.settled);
+            self.lost = std::mem::take(&mut self.touched);
+            self.lost_young = std::mem::take(&mut self.young).into_keys().collect();
+            self.store.edit(|rows| rows.clone_from(&self.flushed));
+            let after = self.resources();
+            let differ = |(id, device): &(&DeviceId, &(String, Option<String>))| {
+                before.get(id) != Some(device) || after.get(id) != Some(device)
+            };
+            let changed = before.iter().chain(&after).filter(differ);
+            self.unknown
+                .extend(changed.map(|(_, (user, _))| user.clone()));
+        }
         for row in self.rows() {
             if let Row::Notification(head) = row {
-                self.begun.borrow_mut().insert(head.id, head.begun);
+                self.journal.borrow_mut().heads.insert(head.id, head);
             }
         }
         self.outcomes.clear();
         self.refusals = 0;
-        self.refused = false;
+        self.refused_before = std::mem::take(&mut self.refused);
         self.holds = false;
         self.reads_fail = false;
     }
 
-    /// Everything that is durable.
+    /// Users and resources of all devices.
+    fn resources(&self) -> BTreeMap<DeviceId, (String, Option<String>)> {
+        let device = |row| match row {
+            Row::Device(device) => Some((device.id, (device.account, device.resource))),
+            _ => None,
+        };
+        self.rows().into_iter().filter_map(device).collect()
+    }
+
+    /// All accounts.
+    pub(crate) fn accounts(&self) -> Vec<Account> {
+        let account = |row| match row {
+            Row::Account(account) => Some(account),
+            _ => None,
+        };
+        self.rows().into_iter().filter_map(account).collect()
+    }
+
+    /// Everything that is durable, or answered for.
     pub(crate) fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         self.reading(|store| store.load(&mut |row| rows.push(row)))
@@ -211,12 +371,6 @@ impl Disk {
                 _ => {}
             }
         }
-    }
-
-    /// From when on a notification's age counts, if it does: as the gateway has last written it.
-    pub(crate) fn begun(&self, id: NotificationId) -> Option<u64> {
-        let begun = self.begun.borrow().get(&id).copied().unwrap_or(0);
-        (begun > 0).then_some(u64::from(begun))
     }
 
     pub(crate) fn account(&self, name: &str) -> Option<Account> {
@@ -258,13 +412,28 @@ impl Store for Port {
     }
 
     fn submit(&mut self, ticket: Ticket, changes: Vec<Change>, urgency: Urgency) {
-        let known = self.journal.borrow_mut().insert(ticket, changes.clone());
+        let mut journal = self.journal.borrow_mut();
+        let known = journal.batches.insert(ticket, changes.clone());
         assert!(known.is_none(), "ticket {} is used twice", ticket.0);
         for change in &changes {
-            if let Change::PutHead(head) = change {
-                self.begun.borrow_mut().insert(head.id, head.begun);
-            }
+            let user = match change {
+                Change::PutHead(head) => {
+                    let before = journal.heads.insert(head.id, *head);
+                    journal.turns.push((before, *head));
+                    continue;
+                }
+                Change::PutAccount(account) => &account.name,
+                Change::DeleteAccount(name) => name,
+                Change::PutDevice(device) => &device.account,
+                _ => continue,
+            };
+            journal
+                .changing
+                .entry(ticket)
+                .or_default()
+                .insert(user.clone());
         }
+        drop(journal);
         self.store.submit(ticket, changes, urgency);
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lanpush::push::head::{Head, Series};
 use lanpush::push::notification::{DeliveryState, Notification, NotificationId, Target};
 use lanpush::push::store::{DeviceId, Row};
 use lanpush::push::views::NotificationView;
-use lanpush::push::{AskId, Draft, Request};
+use lanpush::push::{AskId, Draft, Request, Withdrawal};
+use lanpush::time::Wall;
 
 use super::disk::Disk;
 
@@ -46,6 +48,17 @@ pub(crate) enum Fate {
 pub(crate) struct Push {
     pub(crate) draft: Draft,
     pub(crate) fate: Fate,
+    /// Users who may get it, where they are found by what they carry or have subscribed to; and those who
+    /// have to.
+    pub(crate) may: BTreeSet<String>,
+    pub(crate) must: BTreeSet<String>,
+}
+
+impl Push {
+    pub(crate) fn series(&self) -> Option<Series> {
+        let extras = &self.draft.extras;
+        Series::of(&extras.sender, &self.draft.target, &extras.sequence)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -63,8 +76,20 @@ pub(crate) struct Model {
     /// What the server has been told by a device, and what may be on its way.
     pub(crate) acknowledged: BTreeMap<DeviceKey, BTreeSet<NotificationId>>,
     pub(crate) perhaps: BTreeMap<DeviceKey, BTreeSet<NotificationId>>,
-    /// The newest push each device has ever got.
-    newest: BTreeMap<DeviceKey, NotificationId>,
+    /// What each device was ever sent.
+    sent: BTreeMap<DeviceKey, BTreeSet<NotificationId>>,
+    /// What was taken back or replaced, as its sender was told: nobody is sent it from then on.
+    ended: BTreeSet<NotificationId>,
+    /// What a withdrawal on its way means.
+    pub(crate) withdrawing: BTreeMap<AskId, Vec<NotificationId>>,
+    /// The same of those of which nobody was told what became of them.
+    perhaps_ended: BTreeSet<NotificationId>,
+    /// Pushes of the server's own, which take another one back.
+    notices: BTreeMap<NotificationId, NotificationId>,
+    /// The last state that was seen of a delivery.
+    seen: BTreeMap<(DeviceKey, NotificationId), DeliveryState>,
+    /// Users whose removal was lost with the power: who of them has what is not known.
+    undone: BTreeSet<String>,
 }
 
 impl Model {
@@ -108,12 +133,92 @@ impl Model {
         assert_eq!(again, 1, "{message:?} has two ids");
     }
 
+    /// A push of the server's own is what it says: what it takes back was taken back, from somebody who may
+    /// have it.
+    pub(crate) fn notice(&mut self, id: NotificationId, withdraws: NotificationId) {
+        let known = self.notices.insert(id, withdraws);
+        assert!(known.is_none_or(|known| known == withdraws), "{id}");
+        let meant = self.withdrawing.values().flatten();
+        let meant = meant.chain(&self.ended).chain(&self.perhaps_ended);
+        let asked = meant.into_iter().any(|other| *other == withdraws);
+        assert!(asked, "nobody has taken back {withdraws}, and {id} says so");
+    }
+
+    /// A push says which earlier one it replaces.
+    pub(crate) fn replaces(&self, key: &DeviceKey, id: NotificationId, old: NotificationId) {
+        let series = |id| self.pushes[&self.ids[&id]].series();
+        assert!(old < id && series(old) == series(id), "{id} replaces {old}");
+        let had = self.sent.get(key).is_some_and(|sent| sent.contains(&old));
+        assert!(
+            had || self.undone.contains(&key.0),
+            "{key:?} is told that {id} replaces {old}, which it never got"
+        );
+    }
+
+    /// Everything that was accepted of a series.
+    pub(crate) fn members(&self, series: Option<Series>) -> Vec<NotificationId> {
+        let of = |push: &&Push| push.series() == series && series.is_some();
+        let id = |push: &Push| match push.fate {
+            Fate::Accepted(id) => Some(id),
+            _ => None,
+        };
+        self.pushes.values().filter(of).filter_map(id).collect()
+    }
+
+    /// What a withdrawal means at this moment.
+    pub(crate) fn meant(&self, withdrawal: &Withdrawal) -> Vec<NotificationId> {
+        match withdrawal {
+            Withdrawal::Id(id) => vec![*id],
+            Withdrawal::Sequence {
+                sequence,
+                target,
+                sender,
+            } => self.members(Series::of(sender, target, sequence)),
+        }
+    }
+
+    /// A sender was told that these have been taken back.
+    pub(crate) fn end(&mut self, ids: impl IntoIterator<Item = NotificationId>) {
+        self.ended.extend(ids);
+    }
+
+    /// A push has taken the place of those before it: of all if it is sent, of those that wait for their
+    /// time if it waits for its own.
+    pub(crate) fn replace(&mut self, newer: NotificationId, scheduled: bool, disk: &Disk) {
+        let series = self.pushes[&self.ids[&newer]].series();
+        let mut older = self.members(series);
+        older.retain(|id| *id < newer);
+        older.retain(|id| !scheduled || disk.head(*id).is_some_and(|head| !head.fired));
+        self.ended.extend(older);
+    }
+
     /// A push is sent to a device.
-    pub(crate) fn sent(&mut self, key: &DeviceKey, id: NotificationId, disk: &Disk) {
-        let user = &key.0;
-        let push = &self.pushes[&self.ids[&id]];
-        if let Target::User(target) = &push.draft.target {
-            assert_eq!(user, target, "{id} is for somebody else");
+    pub(crate) fn sent(&mut self, key: &DeviceKey, id: NotificationId, disk: &Disk, wall: Wall) {
+        let head = disk.head(id).expect("what is sent has a head");
+        assert!(head.fired, "{id} is sent before its time");
+        let late = |end: u32| wall.trusted && wall.seconds() > u64::from(end) + 2;
+        assert!(
+            !head.expires().is_some_and(late),
+            "{id} is sent, which has expired"
+        );
+        assert!(
+            !self.ended.contains(&id),
+            "{key:?} is sent {id}, which was taken back or replaced"
+        );
+        if let Some(withdraws) = self.notices.get(&id) {
+            let had = self
+                .sent
+                .get(key)
+                .is_some_and(|sent| sent.contains(withdraws));
+            assert!(
+                had || self.undone.contains(&key.0),
+                "{key:?} is told that {withdraws} is taken back, which it never got"
+            );
+        } else {
+            self.check_target(key, id);
+            if self.pushes[&self.ids[&id]].draft.extras.deliver_at > 0 {
+                self.replace(id, false, disk);
+            }
         }
         assert!(
             disk.notification(id).is_some(),
@@ -124,8 +229,37 @@ impl Model {
             !acknowledged.is_some_and(|ids| ids.contains(&id)),
             "{key:?} gets {id} again, which it has acknowledged"
         );
-        let newest = self.newest.entry(key.clone()).or_insert(id);
-        *newest = id.max(*newest);
+        self.sent.entry(key.clone()).or_default().insert(id);
+    }
+
+    fn check_target(&self, key: &DeviceKey, id: NotificationId) {
+        let push = &self.pushes[&self.ids[&id]];
+        let meant = match &push.draft.target {
+            Target::Everyone => true,
+            Target::User(user) => *user == key.0,
+            Target::Device { user, resource } => (user, resource) == (&key.0, &key.2),
+            Target::Alias(_) | Target::Tags(_) | Target::Topic(_) => push.may.contains(&key.0),
+        };
+        assert!(
+            meant,
+            "{key:?} is sent {id}, which is for {}",
+            push.draft.target
+        );
+    }
+
+    /// Whoever has to get a push is among its devices.
+    pub(crate) fn check_devices(&self, view: &NotificationView) {
+        let Some(push) = self.ids.get(&view.notification.id) else {
+            return;
+        };
+        for user in &self.pushes[push].must {
+            let own = |label: &str| label.split('/').next() == Some(user) || label == "(forgotten)";
+            assert!(
+                view.deliveries.iter().any(|delivery| own(&delivery.device)),
+                "{} is not kept for {user}",
+                view.notification.id
+            );
+        }
     }
 
     /// The server has taken in an acknowledgement.
@@ -141,9 +275,12 @@ impl Model {
     /// The server starts again. What was answered has to be there; what was not may be.
     pub(crate) fn restart(&mut self, disk: &Disk) {
         let rows = disk.rows();
-        self.recall_users(&rows);
+        self.recall_users(&rows, &disk.lost);
         self.recall_acknowledgements(&rows, disk);
+        self.recall_ends(&rows, disk);
         self.asks.clear();
+        let unsure = std::mem::take(&mut self.withdrawing);
+        self.perhaps_ended.extend(unsure.into_values().flatten());
         for push in self.pushes.values_mut() {
             if push.fate == Fate::Pending {
                 push.fate = Fate::Unsure;
@@ -156,7 +293,7 @@ impl Model {
         let stored: BTreeSet<NotificationId> = stored.collect();
         for id in &self.kept {
             assert!(
-                stored.contains(id),
+                stored.contains(id) || disk.lost_young.contains(id),
                 "{id} was accepted and is not on the disk"
             );
         }
@@ -164,7 +301,44 @@ impl Model {
         self.kept = stored;
     }
 
-    fn recall_users(&mut self, rows: &[Row]) {
+    /// What was taken back or replaced stays so: its head says it, or a newer one of its series is there. Only
+    /// what was lost with the power is as it was before.
+    fn recall_ends(&mut self, rows: &[Row], disk: &Disk) {
+        let mut heads: BTreeMap<NotificationId, Head> = BTreeMap::new();
+        let mut waited_for = BTreeSet::new();
+        for row in rows {
+            match row {
+                Row::Notification(head) => drop(heads.insert(head.id, *head)),
+                Row::Delivery(delivery) if delivery.state.is_waiting() => {
+                    waited_for.insert(delivery.notification);
+                }
+                _ => {}
+            }
+        }
+        let lasts = |id: &NotificationId| {
+            let Some(head) = heads.get(id) else {
+                return true;
+            };
+            let replaces = |newer: &Head| {
+                let one = newer.series.is_some() && newer.series == head.series;
+                one && newer.id > *id && (newer.fired || !head.fired)
+            };
+            let wanted = waited_for.contains(id) || !head.fired;
+            head.over.is_some() || !wanted || heads.values().any(replaces)
+        };
+        let undone: Vec<_> = self.ended.iter().filter(|id| !lasts(id)).copied().collect();
+        for id in undone {
+            assert!(
+                disk.relaxed || disk.refused_before,
+                "{id} was taken back or replaced, and after a restart it waits"
+            );
+            self.ended.remove(&id);
+        }
+        // Whatever has settled and is written so stays settled; the rest is seen anew.
+        self.seen.clear();
+    }
+
+    fn recall_users(&mut self, rows: &[Row], lost: &BTreeSet<String>) {
         let mut stored = BTreeMap::new();
         for row in rows {
             if let Row::Account(account) = row {
@@ -172,12 +346,19 @@ impl Model {
             }
         }
         let names: BTreeSet<String> = self.users.keys().chain(stored.keys()).cloned().collect();
+        let mut undone = BTreeSet::new();
         for name in names {
             let user = self.user(&name);
             match stored.get(&name) {
                 Some(password) => {
+                    if !user.exists && lost.contains(&name) {
+                        undone.insert(name.clone());
+                    }
                     if *password != user.password {
-                        assert!(user.is_unsure(), "{name} has a password nobody set");
+                        assert!(
+                            user.is_unsure() || lost.contains(&name),
+                            "{name} has a password nobody set"
+                        );
                         user.password.clone_from(password);
                         user.version += 1;
                     }
@@ -185,13 +366,17 @@ impl Model {
                 }
                 None => {
                     let gone = user.exists;
-                    assert!(!gone || user.removing > 0, "{name} existed and is gone");
+                    assert!(
+                        !gone || user.removing > 0 || lost.contains(&name),
+                        "{name} existed and is gone"
+                    );
                     user.epoch += u32::from(gone);
                     user.exists = false;
                 }
             }
             (user.changing, user.removing) = (0, 0);
         }
+        self.undone.append(&mut undone);
     }
 
     /// The rule for what comes again: a device may get a push again after it has acknowledged it only if
@@ -240,9 +425,24 @@ impl Model {
             title,
             message,
             uri,
+            extras,
             ..
         } = &view.notification;
-        self.identify(*id, title, message, uri);
+        match extras.withdraws {
+            Some(withdraws) => self.notice(*id, withdraws),
+            None => self.identify(*id, title, message, uri),
+        }
+        let sum: usize = view.counts.iter().sum();
+        assert_eq!(
+            sum,
+            view.deliveries.len(),
+            "{id} has devices without a state"
+        );
+        let fires = disk.head(*id).is_some_and(|head| head.fired);
+        assert!(
+            !view.scheduled || sum == 0 || fires,
+            "{id} is scheduled and has devices"
+        );
         let mut labels = BTreeSet::new();
         for delivery in &view.deliveries {
             let label = &delivery.device;
@@ -257,10 +457,18 @@ impl Model {
             let Some((user, resource)) = label.split_once('/') else {
                 continue;
             };
-            if disk.unknown.contains(user) {
+            if disk.unknown.contains(user) || self.undone.contains(user) {
                 continue;
             }
             let key = self.key(user, resource);
+            let before = self.seen.insert((key.clone(), *id), delivery.state);
+            assert!(
+                before.is_none_or(
+                    |before| before == delivery.state || before.may_become(delivery.state)
+                ),
+                "{id} was {before:?} for {label} and is {:?}",
+                delivery.state
+            );
             let has = |of: &BTreeMap<DeviceKey, BTreeSet<NotificationId>>| {
                 of.get(&key).is_some_and(|ids| ids.contains(id))
             };
@@ -268,8 +476,8 @@ impl Model {
                 DeliveryState::Acknowledged | DeliveryState::Confirmed => {
                     assert!(has(&self.perhaps), "{label} never acknowledged {id}");
                 }
-                // Its bound was reached after it was sent: a bare ping does not bring it back.
-                DeliveryState::Dropped => {}
+                // It was given up after it was sent: a bare ping does not bring it back.
+                DeliveryState::Dropped | DeliveryState::Expired | DeliveryState::Withdrawn => {}
                 state => {
                     assert!(
                         !has(&self.acknowledged),

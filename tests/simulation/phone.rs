@@ -1,6 +1,6 @@
 //! Simulated phones: what each kind says on a connection, in real bytes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use lanpush::push::ConnId;
 use lanpush::push::notification::NotificationId;
@@ -33,6 +33,8 @@ pub(crate) struct Habits {
     pub(crate) wanders: bool,
     /// Sets alias and tags.
     pub(crate) labels: bool,
+    /// Subscribes to topics, and so is known to understand what is taken back.
+    pub(crate) topics: bool,
 }
 
 /// A phone.
@@ -93,7 +95,9 @@ pub(crate) struct Wire {
     pub(crate) device: Option<DeviceKey>,
     /// Pushes the phone has read.
     pub(crate) read: Vec<NotificationId>,
-    /// The newest push and ping that were sent to it.
+    /// Pushes that were sent to it; the newest of those that had not to wait for a time of their own; and
+    /// the newest ping.
+    pub(crate) got: BTreeSet<NotificationId>,
     pub(crate) newest: Option<NotificationId>,
     pub(crate) newest_ping: String,
 }
@@ -129,6 +133,7 @@ impl Wire {
             count: 0,
             device: None,
             read: Vec::new(),
+            got: BTreeSet::new(),
             newest: None,
             newest_ping: String::new(),
         }
@@ -256,6 +261,14 @@ impl Wire {
             let tags = format!("<tags>t{tag},t9</tags>");
             let tags = format!("<settags xmlns='androidpn:iq:settags'>{tags}</settags>");
             self.ask("set", &tags, Asked::Labels);
+        }
+        if habits.topics {
+            let (wanted, other) = (random.below(3), random.below(3));
+            let payload = format!(
+                "<query xmlns='lanpush:iq:topics'><subscribe>p{wanted}</subscribe>\
+                 <subscribe scope='user'>p9</subscribe><unsubscribe>p{other}</unsubscribe></query>"
+            );
+            self.ask("set", &payload, Asked::Labels);
         }
     }
 

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use lanpush::push::notification::{DeliveryState, NotificationId, Target};
-use lanpush::push::{ConnId, Draft, Event, Request};
+use lanpush::push::notification::{DeliveryState, Extras, Link, NotificationId, Priority, Target};
+use lanpush::push::{AskId, ConnId, Draft, Event, Request, TopicOf, Until, Withdrawal};
+use lanpush::time::keeper::{CEILING, FLOOR};
 
 use super::phone::{Habits, Knowledge, Phone};
-use super::world::{World, by_state};
+use super::world::{BEGIN, World, by_state};
 
 /// Events after which a server that still has something to do will never come to rest.
 const RESTLESS: usize = 100_000;
@@ -44,6 +45,15 @@ fn household() -> Vec<Phone> {
         phone("gus", "AndroidpnClient", is(|habits| habits.lies = true)),
         phone("hal", "AndroidpnClient", is(|habits| habits.wanders = true)),
         phone("ida", "AndroidpnClient", is(|habits| habits.labels = true)),
+        phone("jon", "AndroidpnClient", is(|habits| habits.topics = true)),
+        phone(
+            "jon",
+            "Tablet",
+            is(|habits| {
+                habits.topics = true;
+                habits.labels = true;
+            }),
+        ),
         phone(
             "ida",
             "Watch",
@@ -90,8 +100,10 @@ impl World {
             177..182 => self.some_end(),
             182..190 => self.disk_moves(),
             190..195 => self.time_passes(),
-            195..198 => self.administrate(),
-            198 => self.jump(),
+            195..197 => self.administrate(),
+            197 => self.some_second_thought(),
+            198 => self.some_wait(),
+            _ if self.random.one_in(4) => self.jump(),
             _ if self.random.one_in(6) => self.restart(),
             _ => self.all_goes_well(),
         }
@@ -144,7 +156,13 @@ impl World {
 
     fn read(&mut self, conn: ConnId) {
         let random = self.random.clone();
-        let ids: Vec<NotificationId> = self.model.ids.keys().copied().collect();
+        // What waits for its time is nobody's yet.
+        let at_once = |id: &&NotificationId| {
+            let push = &self.model.pushes[&self.model.ids[*id]];
+            push.draft.extras.deliver_at == 0
+        };
+        let ids = self.model.ids.keys().filter(at_once);
+        let ids: Vec<NotificationId> = ids.copied().collect();
         let any_id = match ids.is_empty() || random.one_in(4) {
             true => NotificationId(u128::from(random.next()) << 20),
             false => *random.pick(&ids),
@@ -216,19 +234,65 @@ impl World {
 
     fn some_user(&self) -> String {
         let users = [
-            "ann", "ben", "cat", "dan", "eve", "fay", "gus", "hal", "ida", "zoe",
+            "ann", "ben", "cat", "dan", "eve", "fay", "gus", "hal", "ida", "jon", "zoe",
         ];
         (*self.random.pick(&users)).to_owned()
     }
 
-    fn some_push(&mut self) {
-        let target = match self.random.below(10) {
-            0..2 => Target::Everyone,
-            2 => Target::Alias(format!("a{}", self.random.below(4))),
-            3 => Target::Tags(format!("t{}", self.random.below(4)).parse().unwrap()),
+    fn some_target(&self) -> Target {
+        let tags = |text: &str| Target::Tags(text.parse().unwrap());
+        match self.random.below(14) {
+            0..3 => Target::Everyone,
+            3 => Target::Alias(format!("a{}", self.random.below(4))),
+            4 => tags(
+                *self
+                    .random
+                    .pick(&["t0", "t1 & !t2", "t9 & (t0 | !t1)", "!t9", "t3"]),
+            ),
+            5 => Target::Topic((*self.random.pick(&["p0", "p1", "p2", "p9", "p10"])).to_owned()),
+            6 => {
+                let phone = self.random.pick(&self.phones);
+                Target::Device {
+                    user: phone.user.clone(),
+                    resource: phone.resource.clone(),
+                }
+            }
             _ => Target::User(self.some_user()),
-        };
+        }
+    }
+
+    fn some_extras(&self) -> Extras {
+        let random = &self.random;
+        let mut extras = Extras::default();
+        if random.one_in(2) {
+            extras.priority = Priority::new(u8::try_from(1 + random.below(5)).unwrap()).unwrap();
+        }
+        if random.one_in(5) {
+            extras.ttl = *random.pick(&[1, 30, 600, 4_000, 200_000]);
+        }
+        if random.one_in(7) {
+            let ahead = random.below(*random.pick(&[20, 900, 200_000]));
+            extras.deliver_at = self.now.wall.seconds() + u64::try_from(ahead).unwrap();
+        }
+        if random.one_in(4) {
+            extras.sequence = format!("s{}", random.below(3));
+            extras.sender = (*random.pick(&["", "", "door"])).to_owned();
+        }
+        if random.one_in(8) {
+            extras.tags = vec!["<&>".to_owned(), "warning".to_owned()];
+            extras.actions = vec![Link {
+                label: "open \"it\"".to_owned(),
+                uri: "http://192.168.1.9/?a=1&b=2".to_owned(),
+            }];
+            extras.silent = random.one_in(2);
+        }
+        extras
+    }
+
+    fn some_push(&mut self) {
+        let target = self.some_target();
         let count = if self.random.one_in(12) { 30 } else { 1 };
+        let extras = self.some_extras();
         for _ in 0..count {
             let number = self.model.pushes.len();
             let length = if self.random.one_in(20) { 12_000 } else { 10 };
@@ -237,9 +301,54 @@ impl World {
                 title: format!("<{number}> & 'more'"),
                 message: format!("m{number} {}", "é<".repeat(length / 3)),
                 uri: String::new(),
-                extras: Box::default(),
+                extras: Box::new(extras.clone()),
             }));
         }
+    }
+
+    /// Something that was accepted, mostly of late; or nothing at all.
+    fn some_id(&self) -> NotificationId {
+        let newest = self.model.kept.iter().rev();
+        let newest = newest.take(1 + self.random.below(20));
+        let ids: Vec<NotificationId> = newest.copied().collect();
+        if ids.is_empty() || self.random.one_in(20) {
+            return NotificationId(u128::from(self.random.next()) << 20);
+        }
+        *self.random.pick(&ids)
+    }
+
+    /// A sender takes something back.
+    fn some_second_thought(&mut self) {
+        let id = self.some_id();
+        let push = self.model.ids.get(&id).map(|push| &self.model.pushes[push]);
+        let withdrawal = match push.map(|push| &push.draft) {
+            Some(draft) if !draft.extras.sequence.is_empty() && self.random.one_in(2) => {
+                Withdrawal::Sequence {
+                    sequence: draft.extras.sequence.clone(),
+                    target: draft.target.clone(),
+                    sender: draft.extras.sender.clone(),
+                }
+            }
+            _ => Withdrawal::Id(id),
+        };
+        self.ask(Request::Withdraw(withdrawal));
+    }
+
+    /// A sender waits, or no longer.
+    fn some_wait(&mut self) {
+        if self.random.one_in(5) {
+            let waits = self.model.asks.iter();
+            let waits = waits.filter(|(_, request)| matches!(request, Request::Wait { .. }));
+            let waits: Vec<AskId> = waits.map(|(ask, _)| *ask).collect();
+            if !waits.is_empty() {
+                self.forget(*self.random.pick(&waits));
+            }
+            return;
+        }
+        let id = self.some_id();
+        let until = [Until::Sent, Until::Acknowledged, Until::Confirmed];
+        let until = *self.random.pick(&until);
+        self.ask(Request::Wait { id, until });
     }
 
     fn outcome(&mut self) {
@@ -288,12 +397,13 @@ impl World {
     }
 
     fn disk_moves(&mut self) {
-        match self.random.below(12) {
+        let random = self.random.clone();
+        match self.random.below(14) {
+            12.. => self.disk.flush(false, &random),
             0 => self.disk.hold(),
             1..5 => self.disk.release_one(),
             5..9 => self.disk.release(),
             9 => {
-                let random = self.random.clone();
                 let count = 1 + random.below(3);
                 self.note(format!("disk refuses {count} batches"));
                 self.disk.refuse(count, &random);
@@ -310,21 +420,39 @@ impl World {
         self.advance(time);
     }
 
-    /// The wall clock is set, to anything from 1970 to 2100.
+    /// The clock of the machine is set: to anything from 1970 to 2100, to what may be true, by a little, or
+    /// to where it was believed to be.
     fn jump(&mut self) {
-        let millis = self.random.next() % 4_102_444_800_000;
+        let day = 86_400_000;
+        self.system = match self.random.below(5) {
+            0 => self.random.next() % 4_102_444_800_000,
+            1 => BEGIN + self.random.next() % (CEILING - FLOOR - 30 * 86_400) * 1000,
+            2 => self.system.saturating_sub(self.random.next() % day),
+            3 => self.system + self.random.next() % day,
+            _ => self.now.wall.millis.max(BEGIN),
+        };
+        let millis = self.system;
         self.note(format!("the clock jumps to {millis}"));
-        self.now.wall.millis = millis;
-        self.now.wall.trusted = millis > 1_767_225_600_000;
+        self.look_at_the_clock();
+        if self.random.one_in(2) {
+            self.handle(Event::Tick);
+        }
     }
 
     fn administrate(&mut self) {
         let name = self.some_user();
         let password = format!("secret {}", self.random.below(1000));
-        let request = match self.random.below(6) {
+        let topic = TopicOf {
+            topic: format!("p{}", self.random.below(3)),
+            user: name.clone(),
+            resource: self.random.one_in(3).then(|| "AndroidpnClient".to_owned()),
+        };
+        let request = match self.random.below(10) {
             0..2 => Request::AddUser { name, password },
             2..5 => Request::SetPassword { name, password },
-            _ => Request::RemoveUser { name },
+            5 => Request::RemoveUser { name },
+            6..9 => Request::Subscribe(topic),
+            _ => Request::Unsubscribe(topic),
         };
         self.ask(request);
     }
@@ -350,6 +478,8 @@ impl World {
                     "not told of the end"
                 );
                 self.disk.release();
+                let random = self.random.clone();
+                self.disk.flush(true, &random);
             }
         }
         self.stop();
@@ -403,6 +533,7 @@ impl World {
             };
         }
         // The last one succeeds, and with it the trouble ends.
+        self.time_goes_on();
         for _ in 0..=self.disk.refusals {
             let number = self.model.pushes.len();
             self.ask(Request::Notify(Draft {
@@ -432,12 +563,32 @@ impl World {
         self.check_the_end();
     }
 
+    /// Somebody sets the clock, behind all that is scheduled, and it is believed again.
+    fn time_goes_on(&mut self) {
+        self.all_goes_well();
+        let heads = self.model.kept.iter();
+        let heads = heads.filter_map(|id| self.disk.head(*id));
+        let last = heads.map(|head| head.deliver_at).max().unwrap_or(0);
+        let end = (u64::from(last) + 3600) * 1000;
+        self.system = end.max(self.now.wall.millis).max(BEGIN);
+        self.look_at_the_clock();
+        let open: Vec<ConnId> = self.wires.iter().map(|wire| wire.conn).collect();
+        for conn in open {
+            self.disconnect(conn);
+        }
+        for _ in 0..2 {
+            self.advance(Duration::from_secs(700));
+            self.handle(Event::Tick);
+            self.all_goes_well();
+        }
+        assert!(self.now.wall.trusted, "the clock is never believed again");
+    }
+
     fn check_the_end(&mut self) {
-        assert!(
-            self.model.asks.is_empty(),
-            "not answered: {:?}",
-            self.model.asks
-        );
+        let asks = self.model.asks.values();
+        let waits = |request: &&Request| !matches!(request, Request::Wait { .. });
+        let left: Vec<_> = asks.filter(waits).collect();
+        assert!(left.is_empty(), "not answered: {left:?}");
         let mut online = BTreeSet::new();
         for wire in &self.wires {
             assert!(wire.asked.is_empty(), "not answered: {:?}", wire.asked);
@@ -456,5 +607,9 @@ impl World {
         let status = self.gateway.as_ref().unwrap().status(now);
         assert_eq!(status.sessions, self.phones.len());
         assert_eq!(status.trouble, None);
+        assert_eq!(
+            status.scheduled, 0,
+            "what was scheduled has its time behind it"
+        );
     }
 }

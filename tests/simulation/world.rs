@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use lanpush::config::{Config, Registration};
 use lanpush::limits;
-use lanpush::push::notification::{DeliveryState, NotificationId};
+use lanpush::push::head::Head;
+use lanpush::push::notification::{DeliveryState, NotificationId, Target};
 use lanpush::push::views::{NotificationView, Status};
-use lanpush::push::{Action, Answer, AskId, ConnId, Done, Draft, Event, Gateway, Refusal, Request};
-use lanpush::time::{Instant, Now, Wall};
+use lanpush::push::{
+    Action, Answer, AskId, ConnId, Done, Draft, Event, Gateway, Refusal, Request, Until,
+};
+use lanpush::time::{Instant, Now, Timekeeper};
 
 use super::disk::Disk;
 use super::model::{Fate, Model, Push};
@@ -20,7 +23,7 @@ use super::random::Random;
 use super::xml::{Item, Node};
 
 /// 2026-01-01T00:00:00Z, when every simulation begins.
-const BEGIN: u64 = 1_767_225_600_000;
+pub(crate) const BEGIN: u64 = 1_767_225_600_000;
 /// Steps that are shown when something is wrong.
 const SHOWN: usize = 2000;
 
@@ -35,18 +38,24 @@ pub(crate) struct World {
     /// Connections that are gone, of which the server has not heard.
     pub(crate) gone: Vec<ConnId>,
     pub(crate) now: Now,
+    /// What the machine's own clock shows, and who judges it.
+    pub(crate) system: u64,
+    keeper: Timekeeper,
     pub(crate) trace: VecDeque<String>,
     asked: u64,
     before: Status,
-    /// Which users' deliveries are dropped.
+    /// Which deliveries are dropped.
     dropped: BTreeSet<(NotificationId, String)>,
     /// What waited for each device after the last start: what the bound had put out may be back.
     restored: BTreeMap<String, usize>,
     restored_history: usize,
     /// Users that were removed during this event.
     removals: usize,
-    /// What was accepted during this event.
+    /// What was accepted during this event, and whether it tells of a batch.
     accepted: Option<NotificationId>,
+    stored: bool,
+    /// What each notification was worth before it, and how many waited for it.
+    ranks: BTreeMap<NotificationId, (u8, usize)>,
     /// Whether something was forgotten for its age.
     aged: bool,
 }
@@ -62,23 +71,22 @@ impl World {
         config.push.queue = 2 + random.below(20);
         config.push.history = 3 + random.below(60);
         config.push.history_days = *random.pick(&[30, 36_500]);
-        let wall = Wall {
-            millis: BEGIN,
-            trusted: true,
-        };
+        let relaxed = random.one_in(3);
         let mut world = Self {
             random,
             config,
             gateway: None,
-            disk: Disk::new(),
+            disk: Disk::new(relaxed),
             model: Model::default(),
             phones: Vec::new(),
             wires: Vec::new(),
             gone: Vec::new(),
             now: Now {
                 mono: Instant(1_000),
-                wall,
+                ..Now::default()
             },
+            system: BEGIN,
+            keeper: Timekeeper::default(),
             trace: VecDeque::new(),
             asked: 0,
             before: Status::default(),
@@ -87,6 +95,8 @@ impl World {
             restored_history: 0,
             removals: 0,
             accepted: None,
+            stored: false,
+            ranks: BTreeMap::new(),
             aged: false,
         };
         world.start();
@@ -105,6 +115,8 @@ impl World {
     }
 
     pub(crate) fn start(&mut self) {
+        self.keeper = Timekeeper::default();
+        self.look_at_the_clock();
         let config = Rc::new(self.config.clone());
         let gateway = Gateway::new(config, self.disk.port(), self.random.entropy(), self.now);
         self.gateway = Some(gateway.expect("the disk can be read"));
@@ -116,6 +128,12 @@ impl World {
         self.dropped = dropped(&views);
         self.restored = waiting(&views);
         self.restored_history = views.len();
+        self.check_turns();
+    }
+
+    /// Reads the clock of the machine.
+    pub(crate) fn look_at_the_clock(&mut self) {
+        self.now.wall = self.keeper.read(self.now.mono.0, self.system);
     }
 
     /// The process is gone. Its wires break, of which no phone is told.
@@ -132,6 +150,16 @@ impl World {
     pub(crate) fn handle(&mut self, event: Event<'_>) {
         let now = self.now;
         (self.removals, self.accepted, self.aged) = (0, None, false);
+        self.stored = matches!(event, Event::Stored { .. });
+        if self.stored {
+            let views = self.views();
+            self.ranks = ranks(&views);
+            self.dropped = dropped(&views);
+        }
+        let heard = match &event {
+            Event::Stored { ticket, .. } => Some(*ticket),
+            _ => None,
+        };
         self.gateway().handle(event, now);
         let mut bytes = Vec::new();
         while let Some(action) = self.gateway().poll_action(&mut bytes, now) {
@@ -139,7 +167,96 @@ impl World {
             bytes.clear();
         }
         self.disk.look();
+        if let Some(ticket) = heard {
+            self.disk.heard(ticket);
+        }
+        self.check_turns();
         self.check_bounds();
+    }
+
+    /// Nothing expires, fires or begins to count but when its time has come, by a clock that is trusted; and
+    /// what is over stays so.
+    fn check_turns(&mut self) {
+        let wall = self.now.wall;
+        for (before, head) in self.disk.turns() {
+            let id = head.id;
+            let is_new = |fact: fn(&Head) -> bool| fact(&head) && !before.is_some_and(|h| fact(&h));
+            if is_new(|head| head.begun > 0) || before.is_some_and(|old| old.begun != head.begun) {
+                assert!(wall.trusted, "{id} begins to count, and nobody knows when");
+                assert_eq!(
+                    u64::from(head.begun),
+                    wall.seconds(),
+                    "{id} begins to count"
+                );
+            }
+            if before.is_some_and(|before| before.over.is_some()) {
+                // If the disk refuses that, it may end later; what it is told since says so too.
+                assert!(head.over.is_some(), "{id} was over");
+            } else if head
+                .over
+                .is_some_and(|over| over.state == DeliveryState::Expired)
+            {
+                let before = before.expect("nothing begins with its end");
+                assert!(wall.trusted, "{id} expires, and nobody knows when");
+                let end = before
+                    .expires()
+                    .expect("only what has a time to live expires");
+                assert!(u64::from(end) <= wall.seconds(), "{id} expires too soon");
+            }
+            if before.is_some_and(|before| !before.fired) && head.fired {
+                assert!(wall.trusted, "{id} fires, and nobody knows when");
+                let due = u64::from(head.deliver_at) <= wall.seconds();
+                assert!(due, "{id} fires too soon");
+                let push = self.model.ids.get(&id).cloned();
+                let target = push.map(|push| self.model.pushes[&push].draft.target.clone());
+                if let Some(target) = target {
+                    self.find(&target, id);
+                }
+            }
+            assert!(
+                before.is_none_or(|before| before.fired <= head.fired || before.over.is_some()),
+                "{id} is scheduled again"
+            );
+        }
+    }
+
+    /// A scheduled push finds its users.
+    fn find(&mut self, target: &Target, id: NotificationId) {
+        let (may, must) = self.meant(target);
+        let push = self.model.ids[&id].clone();
+        let push = self.model.pushes.get_mut(&push).unwrap();
+        (push.may, push.must) = (may, must);
+    }
+
+    /// Users who may get what is sent to a target now, and those who have to. Of whom something is on its way
+    /// to the disk, it may be this way or that.
+    fn meant(&self, target: &Target) -> (BTreeSet<String>, BTreeSet<String>) {
+        let changing = self.disk.changing();
+        let (mut may, mut must) = (changing.clone(), BTreeSet::new());
+        for account in self.disk.accounts() {
+            let topic = |topic: &str, whole: bool| {
+                let mut own = account.subscriptions.iter();
+                own.any(|one| one.topic == topic && (!whole || one.device.is_none()))
+            };
+            let (is_meant, is_sure) = match target {
+                Target::Everyone => (true, true),
+                Target::User(user) => (*user == account.name, *user == account.name),
+                Target::Device { user, .. } => (*user == account.name, false),
+                Target::Alias(alias) => (*alias == account.alias, *alias == account.alias),
+                Target::Topic(name) => (topic(name, false), topic(name, true)),
+                Target::Tags(tags) => {
+                    let meets = tags.matches(&|tag| account.tags.iter().any(|own| own == tag));
+                    (meets, meets)
+                }
+            };
+            if is_meant {
+                may.insert(account.name.clone());
+            }
+            if is_sure && !changing.contains(&account.name) {
+                must.insert(account.name);
+            }
+        }
+        (may, must)
     }
 
     fn perform(&mut self, action: Action, bytes: &[u8]) {
@@ -215,18 +332,37 @@ impl World {
         };
         let id: NotificationId = node.attribute("id").unwrap().parse().unwrap();
         assert_eq!(field("id"), id.to_string());
-        self.model
-            .identify(id, &field("title"), &field("message"), &field("uri"));
+        let named = |name: &str| {
+            let found = body.nodes().into_iter().find(|node| node.name == name);
+            found.map(|node| node.text().parse::<NotificationId>().unwrap())
+        };
+        let replaces = named("replaces");
+        match named("withdraws") {
+            Some(withdraws) => self.model.notice(id, withdraws),
+            None => {
+                let (title, message, uri) = (field("title"), field("message"), field("uri"));
+                self.model.identify(id, &title, &message, &uri);
+            }
+        }
+        let head = self.disk.head(id).expect("what is sent has a head");
         let wire = self.wire(conn);
-        assert!(
-            wire.newest.is_none_or(|newest| newest < id),
-            "{id} comes behind {:?} on {conn:?}",
-            wire.newest
-        );
-        wire.newest = Some(id);
+        assert!(wire.got.insert(id), "{id} comes twice on {conn:?}");
+        // What had to wait for its time comes when it comes.
+        if head.deliver_at == 0 {
+            assert!(
+                wire.newest.is_none_or(|newest| newest < id),
+                "{id} comes behind {:?} on {conn:?}",
+                wire.newest
+            );
+            wire.newest = Some(id);
+        }
         let key = wire.device.clone().expect("a push before login");
         self.note(format!("server pushes {id} to {key:?}"));
-        self.model.sent(&key, id, &self.disk);
+        let wall = self.now.wall;
+        self.model.sent(&key, id, &self.disk, wall);
+        if let Some(old) = replaces {
+            self.model.replaces(&key, id, old);
+        }
     }
 
     fn granted(&mut self, conn: ConnId, node: &Node) {
@@ -301,17 +437,27 @@ impl World {
         match &request {
             Request::Notify(draft) => {
                 let fate = Fate::Pending;
+                let (may, must) = self.meant(&draft.target);
                 let push = Push {
                     draft: draft.clone(),
                     fate,
+                    may,
+                    must,
                 };
                 let twin = self.model.pushes.insert(draft.message.clone(), push);
                 assert!(twin.is_none(), "two pushes have one message");
             }
             Request::SetPassword { name, .. } => self.model.user(name).changing += 1,
             Request::RemoveUser { name } => self.model.user(name).removing += 1,
-            Request::AddUser { .. } => {}
-            other => unreachable!("{other:?} is not asked"),
+            Request::Withdraw(withdrawal) => {
+                let meant = self.model.meant(withdrawal);
+                self.model.withdrawing.insert(ask, meant);
+            }
+            Request::AddUser { .. }
+            | Request::Wait { .. }
+            | Request::Subscribe(_)
+            | Request::Unsubscribe(_) => {}
+            other @ Request::PutAccount { .. } => unreachable!("{other:?} is not asked"),
         }
         self.model.asks.insert(ask, request.clone());
         self.handle(Event::Ask { ask, request });
@@ -357,8 +503,41 @@ impl World {
                     assert_eq!(self.disk.account(&name), None);
                 }
             }
-            other => unreachable!("{other:?} was not asked"),
+            Request::Withdraw(_) => {
+                let meant = self.model.withdrawing.remove(&ask).unwrap();
+                if answer.is_ok() {
+                    self.model.end(meant);
+                }
+            }
+            Request::Wait { id, until } => {
+                if let Ok(Done::Settled { reached, devices }) = answer {
+                    self.check_wait(id, until, reached, devices);
+                }
+            }
+            Request::Subscribe(_) | Request::Unsubscribe(_) => {}
+            other @ Request::PutAccount { .. } => unreachable!("{other:?} was not asked"),
         }
+    }
+
+    /// A wait ends when no device is on its way any more, and says how many have come so far.
+    fn check_wait(&mut self, id: NotificationId, until: Until, reached: usize, devices: usize) {
+        let Some(view) = self.view(id) else {
+            // Forgotten while somebody waited.
+            return;
+        };
+        assert!(
+            !is_waited(&view, until),
+            "{id} was waited for, and still is"
+        );
+        let arrived = view.count(|state| has_reached(state, until));
+        assert_eq!((reached, devices), (arrived, view.total), "{id}");
+    }
+
+    /// A sender gives up waiting; the answer may be on its way.
+    pub(crate) fn forget(&mut self, ask: AskId) {
+        self.note(format!("{ask:?} is forgotten"));
+        self.model.asks.remove(&ask);
+        self.handle(Event::Forgotten { ask });
     }
 
     fn check_refusal(&mut self, request: &Request, refusal: &Refusal) {
@@ -366,20 +545,36 @@ impl World {
             Refusal::Full | Refusal::Failed => self.disk.refused || self.disk.reads_fail,
             Refusal::Busy => !matches!(request, Request::Notify(_)),
             Refusal::Unknown(_) | Refusal::Taken => match request {
-                Request::Notify(Draft { target, .. }) => match target {
-                    lanpush::push::notification::Target::User(name) => {
-                        self.model.user(name).is_unsure()
-                    }
-                    lanpush::push::notification::Target::Everyone => false,
-                    _ => true,
+                Request::Notify(Draft {
+                    target, message, ..
+                }) => match target {
+                    Target::User(name) => self.model.user(name).is_unsure(),
+                    Target::Everyone => false,
+                    _ => self.model.pushes[message].must.is_empty(),
                 },
                 Request::AddUser { .. } => true,
+                Request::Subscribe(topic) | Request::Unsubscribe(topic) => {
+                    topic.resource.is_some() || self.model.user(&topic.user).is_unsure()
+                }
                 Request::SetPassword { name, .. } | Request::RemoveUser { name } => {
                     self.model.user(name).is_unsure()
                 }
-                other => unreachable!("{other:?} was not asked"),
+                other => panic!("{other:?} is refused: {refusal:?}"),
             },
-            Refusal::NoNotification | Refusal::TooLong { .. } | Refusal::Invalid { .. } => false,
+            Refusal::NoNotification => {
+                let ids = match request {
+                    Request::Withdraw(withdrawal) => self.model.meant(withdrawal),
+                    Request::Wait { id, .. } => vec![*id],
+                    _ => panic!("{request:?} is refused: {refusal:?}"),
+                };
+                let over = |id: &NotificationId| {
+                    let head = self.disk.head(*id);
+                    head.is_none_or(|head| head.over.is_some() || head.series.is_some())
+                };
+                let sure: Vec<_> = ids.iter().copied().filter(|id| !over(id)).collect();
+                sure.into_iter().all(|id| self.view(id).is_none())
+            }
+            Refusal::TooLong { .. } | Refusal::Invalid { .. } => false,
         };
         assert!(excused, "{request:?} is refused: {refusal:?}");
     }
@@ -397,6 +592,15 @@ impl World {
                 self.accepted = Some(id);
                 Fate::Accepted(id)
             }
+            Ok(Done::Scheduled { id }) => {
+                let stored = self.disk.notification(id);
+                assert!(stored.is_some(), "accepted, so it is durable");
+                self.model
+                    .identify(id, &draft.title, &draft.message, &draft.uri);
+                assert!(draft.extras.deliver_at > 0, "{id} was to be sent at once");
+                self.accepted = Some(id);
+                Fate::Accepted(id)
+            }
             Ok(done) => panic!("a push is {done:?}"),
             Err(_) => {
                 let seen = self.model.ids.values().any(|other| *other == draft.message);
@@ -405,6 +609,22 @@ impl World {
             }
         };
         self.model.pushes.get_mut(&draft.message).unwrap().fate = fate;
+        if let Some(id) = self.accepted {
+            let scheduled = self.disk.head(id).is_some_and(|head| !head.fired);
+            self.model.replace(id, scheduled, &self.disk);
+            if let Some(view) = self.view(id).filter(|view| !view.scheduled) {
+                self.model.check_devices(&view);
+            }
+        }
+    }
+
+    /// One notification with all deliveries.
+    fn view(&mut self, id: NotificationId) -> Option<NotificationView> {
+        let fail = self.disk.reads_fail;
+        self.disk.fail_reads(false);
+        let view = self.gateway().notification(id, 0, usize::MAX).unwrap();
+        self.disk.fail_reads(fail);
+        view
     }
 
     /// All notifications with all deliveries, whether the gateway can read or not.
@@ -421,8 +641,10 @@ impl World {
 
     pub(crate) fn pending(&self) -> usize {
         let asks = self.model.asks.values();
-        asks.filter(|request| matches!(request, Request::Notify(_)))
-            .count()
+        let pushes = asks.filter(|request| matches!(request, Request::Notify(_)));
+        // Each may be told of by a push of its own.
+        let meant = self.model.withdrawing.values().map(Vec::len);
+        pushes.count() + meant.sum::<usize>()
     }
 
     /// Nothing is forgotten or dropped but where a bound was reached.
@@ -431,19 +653,21 @@ impl World {
         let status = self.gateway().status(now);
         let history = self.config.push.history;
         let aged = self.aged();
-        if self.accepted.is_some() || !aged.is_empty() {
+        if self.stored || !aged.is_empty() {
             self.model.kept.extend(self.accepted);
             let views = self.views();
             let found: BTreeSet<_> = views.iter().map(|view| view.notification.id).collect();
             let lost: Vec<_> = self.model.kept.difference(&found).copied().collect();
-            let lost = {
-                self.model.forgotten.extend(&lost);
-                lost.iter().filter(|id| !aged.contains(id)).count()
-            };
+            self.model.forgotten.extend(&lost);
+            let lost: Vec<_> = lost.into_iter().filter(|id| !aged.contains(id)).collect();
             let over = self.before.notifications.saturating_sub(history);
-            assert!(lost <= over, "{lost} are forgotten, {over} would have done");
+            assert!(
+                lost.len() <= over,
+                "{lost:?} are forgotten, {over} would have done"
+            );
             let old = found.intersection(&aged).next();
             assert_eq!(old, None, "older than the history may be");
+            self.check_victims(&lost, &views, status.dropped - self.before.dropped);
             // The one that is answered is kept, even if nobody waits for it.
             let bound = history.max(self.restored_history);
             assert!(status.notifications <= bound + self.pending() + 1);
@@ -457,13 +681,69 @@ impl World {
         self.before = status;
     }
 
+    /// What the history gave up was worth least: what nobody waits for goes first, then the lowest priority,
+    /// then the oldest. Who waited for it is counted.
+    fn check_victims(&mut self, lost: &[NotificationId], views: &[NotificationView], count: u64) {
+        let after = ranks(views);
+        let newly = dropped(views);
+        // Of what has only now become durable, a device may have been forgotten before.
+        let newly = newly.difference(&self.dropped);
+        let newly = newly.filter(|(_, label)| label != "(forgotten)").count();
+        let waited = |id: &NotificationId| self.ranks.get(id).map_or(0, |(_, waited)| *waited);
+        let gone: usize = lost.iter().map(waited).sum();
+        let replaces = self.accepted.is_some_and(|id| {
+            let head = self.disk.head(id);
+            head.is_some_and(|head| head.series.is_some())
+        });
+        if replaces || self.removals > 0 || !self.aged().is_empty() || self.ended_one(lost) {
+            return;
+        }
+        assert_eq!(
+            u64::try_from(newly + gone).unwrap(),
+            count,
+            "dropped, and counted as dropped"
+        );
+        let bound = self.config.push.queue;
+        let is_full = waiting(views).values().any(|queue| *queue >= bound);
+        for id in lost {
+            let Some((rank, _)) = self.ranks.get(id) else {
+                continue;
+            };
+            let better = after
+                .iter()
+                .filter(|(other, _)| Some(**other) != self.accepted);
+            let better = better.filter(|(other, _)| self.ranks.contains_key(other));
+            let better = better.min_by_key(|(other, (rank, _))| (*rank, **other));
+            if let Some((other, (least, _))) = better {
+                // Its last device may have had to give it up just before.
+                let own = if is_full { (0, id) } else { (*rank, id) };
+                assert!(
+                    own < (*least, other),
+                    "{id} is forgotten and {other} is not"
+                );
+            }
+        }
+    }
+
+    /// Whether one of these was taken back or has fired at the same time: then nobody can say from outside how
+    /// many waited.
+    fn ended_one(&self, ids: &[NotificationId]) -> bool {
+        let over = |id: &NotificationId| {
+            let head = self.disk.head(*id);
+            head.is_none_or(|head| head.over.is_some() || head.deliver_at > 0)
+        };
+        ids.iter().any(over)
+    }
+
     /// What is older than the history may be, by a clock that is trusted.
     fn aged(&self) -> BTreeSet<NotificationId> {
         let wall = self.now.wall;
         let age = u64::from(self.config.push.history_days) * 86_400;
         let is_old = |id: &&NotificationId| {
-            let begun = self.disk.begun(**id);
-            begun.is_some_and(|begun| begun + age <= wall.seconds())
+            let head = self.disk.head(**id).filter(|head| head.begun > 0);
+            head.is_some_and(|head| {
+                !head.is_scheduled() && u64::from(head.begun) + age <= wall.seconds()
+            })
         };
         let kept = self.model.kept.iter().filter(|_| wall.trusted);
         kept.filter(is_old).copied().collect()
@@ -474,14 +754,29 @@ impl World {
         let after = dropped(&views);
         let waiting = waiting(&views);
         let bound = self.config.push.queue;
-        for (id, user) in after.difference(&self.dropped) {
-            let own = waiting.iter().filter(|(label, _)| owner(label) == *user);
+        let now = self.now;
+        let status = self.gateway().status(now);
+        let ended = |status: &Status| status.expired + status.withdrawn;
+        let ends = ended(&status) > ended(&self.before);
+        for (id, label) in after.difference(&self.dropped) {
+            let user = owner(label);
+            let own = waiting.iter().filter(|(label, _)| owner(label) == user);
             let queue = own.map(|(_, queue)| *queue).max().unwrap_or(0) + self.pending();
-            let excused = self.removals > 0 || self.aged || user == "(forgotten)" || queue >= bound;
+            let excused = self.removals > 0 || self.aged || user == "(forgotten)";
+            // What fills the history goes out of the queues too, and what has expired or was replaced.
+            let over = self.before.notifications > self.config.push.history || ends;
             assert!(
-                excused,
+                excused || over || queue >= bound,
                 "{id} is dropped for {user}, whose queue has {queue} of {bound}"
             );
+            let priority = |id: &NotificationId| self.disk.head(*id).unwrap().priority;
+            let kept = by_state(&views, DeliveryState::is_waiting);
+            for (other, _) in kept.filter(|(_, other)| other == label && !excused) {
+                assert!(
+                    (priority(id), *id) < (priority(&other), other),
+                    "{id} is dropped for {label}, and not {other}"
+                );
+            }
         }
         let over = self.before.notifications > self.config.push.history;
         let wanders = self.phones.iter().any(|phone| phone.habits.wanders);
@@ -489,10 +784,7 @@ impl World {
             .values()
             .any(|queue| queue + self.pending() >= bound);
         assert!(
-            self.removals > 0
-                || self.aged
-                || wanders
-                || (self.accepted.is_some() && (over || full)),
+            self.removals > 0 || self.aged || wanders || (self.stored && (over || full)),
             "{count} deliveries are dropped for no reason"
         );
         self.dropped = after;
@@ -517,7 +809,18 @@ impl World {
             let there = names.contains(name.as_str());
             assert!(there || !user.exists || user.removing > 0, "{name} is gone");
         }
-        if self.pending() == 0 {
+        for (ask, request) in self.model.asks.clone() {
+            if let Request::Wait { id, until } = request {
+                let view = views.iter().find(|view| view.notification.id == id);
+                let still = view.is_some_and(|view| is_waited(view, until));
+                assert!(still, "{ask:?} waits for {id}, which has settled");
+            }
+        }
+        let firing = views.iter().any(|view| {
+            let head = self.disk.head(view.notification.id);
+            view.scheduled && head.is_some_and(|head| head.fired)
+        });
+        if self.pending() == 0 && !firing {
             let waits: usize = waiting(&views).values().sum();
             assert_eq!(status.waiting, waits, "status and deliveries differ");
             for user in &users {
@@ -611,14 +914,43 @@ impl World {
 
     fn pass(&mut self, time: Duration) {
         self.now.mono = self.now.mono.after(time);
-        self.now.wall.millis += u64::try_from(time.as_millis()).unwrap();
+        self.system += u64::try_from(time.as_millis()).unwrap();
+        self.look_at_the_clock();
     }
 }
 
 fn dropped(views: &[NotificationView]) -> BTreeSet<(NotificationId, String)> {
-    by_state(views, |state| state == DeliveryState::Dropped)
-        .map(|(id, label)| (id, owner(&label).to_owned()))
-        .collect()
+    by_state(views, |state| state == DeliveryState::Dropped).collect()
+}
+
+/// What each notification is worth, and how many devices wait for it.
+fn ranks(views: &[NotificationView]) -> BTreeMap<NotificationId, (u8, usize)> {
+    let rank = |view: &NotificationView| {
+        let waited = view.count(DeliveryState::is_waiting);
+        let wanted = waited > 0 || view.scheduled;
+        let priority = view.notification.extras.priority.number();
+        let worth = if wanted { priority } else { 0 };
+        (view.notification.id, (worth, waited))
+    };
+    views.iter().map(rank).collect()
+}
+
+fn has_reached(state: DeliveryState, until: Until) -> bool {
+    match until {
+        Until::Sent => state.has_arrived() || state == DeliveryState::Sent,
+        Until::Acknowledged => state.has_arrived(),
+        Until::Confirmed => state == DeliveryState::Confirmed,
+    }
+}
+
+/// Whether a device may still come so far.
+fn is_waited(view: &NotificationView, until: Until) -> bool {
+    let on_its_way = |state: DeliveryState| match until {
+        Until::Sent => state == DeliveryState::Queued,
+        Until::Acknowledged => state.is_waiting(),
+        Until::Confirmed => state.is_waiting() || state == DeliveryState::Acknowledged,
+    };
+    view.scheduled || view.count(on_its_way) > 0
 }
 
 /// The user whose device a label names. A device without a resource gets one at its first login.

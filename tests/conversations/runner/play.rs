@@ -52,6 +52,10 @@ impl Stage {
             }
             Step::Sees(sight) => sights::check(self, sight),
             Step::After(time) => self.advance(*time),
+            Step::ClockUnnoticed(second) => {
+                self.set_clock_unnoticed(*second);
+                Ok(())
+            }
             Step::Clock(second) => self.set_clock(*second),
             Step::Tells(second) => self.tell_time(*second),
             Step::Stop => self.stop(),
@@ -59,6 +63,11 @@ impl Stage {
             Step::Restart => {
                 self.stop()?;
                 self.start()
+            }
+            Step::PowerCutBehindDisk => {
+                self.disk.set(super::script::Disk::Released);
+                self.cut_power();
+                Ok(())
             }
             Step::PowerCut => {
                 self.cut_power();

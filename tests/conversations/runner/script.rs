@@ -38,12 +38,16 @@ pub(crate) enum Step {
     After(Duration),
     /// The wall clock jumps to this second since 1970.
     Clock(u64),
+    /// The same, and nobody wakes the server.
+    ClockUnnoticed(u64),
     /// An administrator says that it is this second since 1970.
     Tells(u64),
     Stop,
     Start,
     Restart,
     PowerCut,
+    /// The same when the disk has everything and the server has not heard of it.
+    PowerCutBehindDisk,
     Disk(Disk),
 }
 
@@ -239,12 +243,17 @@ fn statement(text: &str, phones: &[String]) -> Result<Step, String> {
         "admin" => speech::admin(rest),
         "after" => Ok(Step::After(duration(rest)?)),
         "clock" => {
+            let unnoticed = rest.strip_prefix("is set unnoticed to ");
+            if let Some(moment) = unnoticed.and_then(parse_calendar) {
+                return Ok(Step::ClockUnnoticed(moment));
+            }
             let moment = rest.strip_prefix("is set to ").and_then(parse_calendar);
             let want = "want `clock is set to yyyy-MM-dd HH:mm:ss`";
             Ok(Step::Clock(moment.ok_or(want)?))
         }
         "disk" => disk(rest),
         "power" if rest == "is cut" => Ok(Step::PowerCut),
+        "power" if rest == "is cut behind the disk" => Ok(Step::PowerCutBehindDisk),
         "server" => match rest {
             "stops" => Ok(Step::Stop),
             "starts" => Ok(Step::Start),
