@@ -93,16 +93,19 @@ give_up() { # REASON
 
 # Makes sure that a command exists, by a Debian package if need be.
 need() { # COMMAND PACKAGE
-    if command -v "$1" >/dev/null; then
-        return
+    if ! command -v "$1" >/dev/null; then
+        install_package "$2" "$1"
     fi
+}
+
+install_package() { # PACKAGE WHAT-IS-MISSING
     if ! command -v apt-get >/dev/null || [[ $(id -u) != 0 ]]; then
-        give_up "$1 is missing and only root can install it (on Debian: apt-get install $2)"
+        give_up "$2 is missing and only root can install it (on Debian: apt-get install $1)"
     fi
     # Old package lists may do where fetching new ones fails.
     # shellcheck disable=SC2016
-    prepare "install $2" 900 env DEBIAN_FRONTEND=noninteractive bash -c \
-        'apt-get update; apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$1"' - "$2"
+    prepare "install $1" 900 env DEBIAN_FRONTEND=noninteractive bash -c \
+        'apt-get update; apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$1"' - "$1"
 }
 
 need_cargo() {

@@ -4,8 +4,8 @@
 . tests/steps.sh
 
 need_binary
-for client in tests/clients/*/; do
+for client in tests/clients/*/run; do
     # shellcheck source=/dev/null
-    . "$client/prepare.sh"
-    try "$(basename "$client")" 150 "${client}run"
+    . "${client%run}prepare.sh"
+    try "$(basename "$(dirname "$client")")" 150 "$client"
 done

@@ -23,8 +23,6 @@ import org.xmlpull.v1.XmlPullParser;
 /** What androidpn's client does with Smack: connect, register, log in, listen, and come back after an error. */
 final class Phone implements ConnectionListener {
     static final String RESOURCE = "AndroidpnClient";
-    /** Longest a phone waits for anything in these tests; reached only when something is wrong. */
-    static final int PATIENCE_MS = 10_000;
 
     /** One notification as the application gets it. */
     record Notification(String id, String title, String message, String uri) {
@@ -40,12 +38,19 @@ final class Phone implements ConnectionListener {
     final BlockingQueue<String> endings = new LinkedBlockingQueue<>();
 
     private final int port;
+    private final ConnectionConfiguration.SecurityMode security;
     private XMPPConnection connection;
     private Thread reconnection;
     private volatile long reconnectMillis;
     private volatile String trouble = "none";
 
     Phone(int port, String user, String password, String resource) {
+        this(port, user, password, resource, ConnectionConfiguration.SecurityMode.disabled);
+    }
+
+    private Phone(int port, String user, String password, String resource,
+            ConnectionConfiguration.SecurityMode security) {
+        this.security = security;
         this.port = port;
         this.user = user;
         this.password = password;
@@ -55,6 +60,11 @@ final class Phone implements ConnectionListener {
     /** A phone with credentials as androidpn makes them: two UUIDs without dashes. */
     static Phone fresh(int port) {
         return new Phone(port, uuid(), uuid(), RESOURCE);
+    }
+
+    /** The same, as androidpn is set up from 0.5.0 on: without TLS it does not even register. */
+    static Phone secure(int port, String user, String password) {
+        return new Phone(port, user, password, RESOURCE, ConnectionConfiguration.SecurityMode.required);
     }
 
     /** A phone with fresh credentials, registered, logged in and known to be there. */
@@ -79,7 +89,7 @@ final class Phone implements ConnectionListener {
 
     void connect() throws XMPPException {
         ConnectionConfiguration configuration = new ConnectionConfiguration("127.0.0.1", port);
-        configuration.setSecurityMode(ConnectionConfiguration.SecurityMode.disabled);
+        configuration.setSecurityMode(security);
         configuration.setSASLAuthenticationEnabled(false);
         configuration.setCompressionEnabled(false);
         // androidpn has a thread of its own for this.
@@ -125,7 +135,7 @@ final class Phone implements ConnectionListener {
         PacketCollector answers = connection.createPacketCollector(new PacketIDFilter(iq.getPacketID()));
         try {
             connection.sendPacket(iq);
-            IQ answer = (IQ) answers.nextResult(PATIENCE_MS);
+            IQ answer = (IQ) answers.nextResult(Gateway.PATIENCE_MS);
             if (answer == null) {
                 throw new XMPPException("no answer to " + iq.toXML());
             }
@@ -172,15 +182,30 @@ final class Phone implements ConnectionListener {
     }
 
     Notification next() throws InterruptedException {
-        Notification notification = inbox.poll(PATIENCE_MS, TimeUnit.MILLISECONDS);
+        Notification notification = inbox.poll(Gateway.PATIENCE_MS, TimeUnit.MILLISECONDS);
         if (notification == null) {
             throw new AssertionError("no push came; last trouble: " + trouble);
         }
         return notification;
     }
 
+    /** The next to come is this push. */
+    void awaits(Gateway.Accepted push, String title) throws InterruptedException {
+        Notification got = next();
+        Check.equal("title of the next push", title, got.title());
+        Check.equal("id of " + title, push.id(), got.id());
+    }
+
+    /** Everybody connected has got a push, so none of them is held any more as one who has only just come. */
+    static void reached(Gateway gateway, Phone... phones) throws Exception {
+        Gateway.Accepted push = gateway.push("*", "reached");
+        for (Phone phone : phones) {
+            phone.awaits(push, "reached");
+        }
+    }
+
     String nextEnding() throws InterruptedException {
-        String ending = endings.poll(PATIENCE_MS, TimeUnit.MILLISECONDS);
+        String ending = endings.poll(Gateway.PATIENCE_MS, TimeUnit.MILLISECONDS);
         if (ending == null) {
             throw new AssertionError("the connection is dead and the client was not told");
         }

@@ -53,6 +53,10 @@ public final class Scenarios {
         all.put("two-devices", Scenarios::twoDevices);
         all.put("alias-and-tags", Scenarios::aliasAndTags);
         all.put("confirmation", Scenarios::confirmation);
+        all.put("secure-registers-and-receives", Scenarios::secureRegistersAndReceives);
+        all.put("secure-credentials", Scenarios::secureCredentials);
+        all.put("secure-server-stopped", Scenarios::secureServerStopped);
+        all.put("secure-beside-plain", Scenarios::secureBesidePlain);
         return all;
     }
 
@@ -65,7 +69,7 @@ public final class Scenarios {
             Thread.sleep(100);
         }
         Check.equal("three heartbeats sent", true, phone.sockets.heartbeats.get() >= 3);
-        Check.arrived(phone, gateway.push(phone.user, "after silence"), "after silence");
+        phone.awaits(gateway.push(phone.user, "after silence"), "after silence");
         Check.equal("still connected", true, phone.connection().isConnected());
         phone.quit();
     }
@@ -81,7 +85,7 @@ public final class Scenarios {
         Check.equal("address", phone.user + "@127.0.0.1/" + Phone.RESOURCE, phone.connection().getUser());
         Phone other = Phone.online(gateway.port());
 
-        Check.reached(gateway, phone, other);
+        Phone.reached(gateway, phone, other);
         Gateway.Accepted broadcast = gateway.push("*", TITLE, MESSAGE, URI);
         Check.equal("queued of a broadcast", 2, broadcast.queued());
         Check.equal("sent of a broadcast", 2, broadcast.sent());
@@ -120,7 +124,7 @@ public final class Scenarios {
             boolean clean = text.chars().allMatch(c -> c >= ' ' && c < 0xfffe);
             Check.equal("only characters of XML 1.0", true, clean);
         }
-        Check.arrived(phone, gateway.push(phone.user, "next"), "next");
+        phone.awaits(gateway.push(phone.user, "next"), "next");
         Check.equal("endings", 0, phone.endings.size());
         phone.quit();
     }
@@ -139,7 +143,7 @@ public final class Scenarios {
         again.connect();
         again.register();
         again.login();
-        Check.arrived(phone, gateway.push(phone.user, "unharmed"), "unharmed");
+        phone.awaits(gateway.push(phone.user, "unharmed"), "unharmed");
         phone.quit();
         again.quit();
     }
@@ -165,17 +169,17 @@ public final class Scenarios {
         Check.equal("queued while away", 1, first.queued());
         Check.equal("sent while away", 0, first.sent());
         phone.comeOnline();
-        Check.arrived(phone, first, "first");
-        Check.arrived(phone, second, "second");
+        phone.awaits(first, "first");
+        phone.awaits(second, "second");
         gateway.awaitState(first.id(), "acknowledged");
         gateway.awaitState(second.id(), "acknowledged");
         phone.quit();
 
         phone.comeOnline();
-        Check.arrived(phone, gateway.push(phone.user, "third"), "third");
+        phone.awaits(gateway.push(phone.user, "third"), "third");
         // Presence again must not bring them back either.
         phone.send(new Presence(Presence.Type.available));
-        Check.arrived(phone, gateway.push(phone.user, "fourth"), "fourth");
+        phone.awaits(gateway.push(phone.user, "fourth"), "fourth");
         phone.quit();
     }
 
@@ -197,14 +201,14 @@ public final class Scenarios {
     private static void serverStopped(Gateway gateway) throws Exception {
         Phone phone = Phone.online(gateway.port());
         Gateway.Accepted before = gateway.push(phone.user, "before");
-        Check.arrived(phone, before, "before");
+        phone.awaits(before, "before");
         gateway.awaitState(before.id(), "acknowledged");
         phone.reconnectEvery(1000);
         gateway.stop();
         Check.contains("what the phone was told", "system-shutdown", phone.nextEnding());
         gateway.start();
-        Check.arrived(phone, gateway.push(phone.user, "meanwhile"), "meanwhile");
-        Check.arrived(phone, gateway.push("*", "after"), "after");
+        phone.awaits(gateway.push(phone.user, "meanwhile"), "meanwhile");
+        phone.awaits(gateway.push("*", "after"), "after");
         phone.quit();
     }
 
@@ -215,7 +219,7 @@ public final class Scenarios {
     private static void serverKilled(Gateway gateway) throws Exception {
         Phone phone = Phone.online(gateway.port());
         Gateway.Accepted before = gateway.push(phone.user, "before");
-        Check.arrived(phone, before, "before");
+        phone.awaits(before, "before");
         phone.reconnectEvery(1000);
         gateway.kill();
         Check.contains("what the phone was told", "SocketException", phone.nextEnding());
@@ -227,7 +231,7 @@ public final class Scenarios {
             got = phone.next();
         }
         Check.equal("push after the restart", meanwhile.id(), got.id());
-        Check.arrived(phone, gateway.push("*", "after"), "after");
+        phone.awaits(gateway.push("*", "after"), "after");
         phone.quit();
     }
 
@@ -236,12 +240,12 @@ public final class Scenarios {
         Phone young = new Phone(gateway.port(), old.user, old.password, Phone.RESOURCE);
         young.comeOnline();
         Check.contains("what the old one was told", "conflict", old.nextEnding());
-        Check.reached(gateway, young);
+        Phone.reached(gateway, young);
         Gateway.Accepted push = gateway.push(old.user, "to the new one");
         Check.equal("queued", 1, push.queued());
         Check.equal("sent", 1, push.sent());
-        Check.arrived(young, push, "to the new one");
-        Check.arrived(young, gateway.push("*", "still there"), "still there");
+        young.awaits(push, "to the new one");
+        young.awaits(gateway.push("*", "still there"), "still there");
         Check.equal("pushes at the old one", 0, old.inbox.size());
         young.quit();
     }
@@ -264,21 +268,21 @@ public final class Scenarios {
             });
         }
         threads.shutdown();
-        Check.equal("both have tried", true, threads.awaitTermination(Phone.PATIENCE_MS, TimeUnit.MILLISECONDS));
+        Check.equal("both have tried", true, threads.awaitTermination(Gateway.PATIENCE_MS, TimeUnit.MILLISECONDS));
         Phone winner = remaining(phones);
         winner.sync();
-        Check.reached(gateway, winner);
+        Phone.reached(gateway, winner);
         Gateway.Accepted push = gateway.push(first.user, "once");
         Check.equal("queued", 1, push.queued());
         Check.equal("sent", 1, push.sent());
-        Check.arrived(winner, push, "once");
-        Check.arrived(winner, gateway.push("*", "next"), "next");
+        winner.awaits(push, "once");
+        winner.awaits(gateway.push("*", "next"), "next");
         Check.equal("copies elsewhere", 0, first.inbox.size() + second.inbox.size());
     }
 
     /** The one phone whose connection stays when the other has been told of the conflict. */
     private static Phone remaining(List<Phone> phones) throws InterruptedException {
-        long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(Phone.PATIENCE_MS);
+        long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(Gateway.PATIENCE_MS);
         List<Phone> connected = phones;
         while (connected.size() != 1) {
             Check.equal("time is left for one to go", true, System.nanoTime() < end);
@@ -292,17 +296,17 @@ public final class Scenarios {
         Phone phone = Phone.online(gateway.port());
         Phone tablet = new Phone(gateway.port(), phone.user, phone.password, "Tablet");
         tablet.comeOnline();
-        Check.reached(gateway, phone, tablet);
+        Phone.reached(gateway, phone, tablet);
         Gateway.Accepted push = gateway.push(phone.user, "both");
         Check.equal("queued", 2, push.queued());
         Check.equal("sent", 2, push.sent());
-        Check.arrived(phone, push, "both");
-        Check.arrived(tablet, push, "both");
+        phone.awaits(push, "both");
+        tablet.awaits(push, "both");
         tablet.quit();
         Gateway.Accepted later = gateway.push(phone.user, "later");
-        Check.arrived(phone, later, "later");
+        phone.awaits(later, "later");
         tablet.comeOnline();
-        Check.arrived(tablet, later, "later");
+        tablet.awaits(later, "later");
         phone.quit();
         tablet.quit();
     }
@@ -315,19 +319,19 @@ public final class Scenarios {
         // One fork names the user, but it may only speak for itself.
         garage.request(Phone.forkRequest("settags",
                 "<username>" + kitchen.user + "</username><tags>house,cold</tags>"));
-        Check.arrived(kitchen, gateway.push("alias:kitchen", "by alias"), "by alias");
-        Check.arrived(kitchen, gateway.push("tag:upstairs", "by tag"), "by tag");
-        Check.arrived(garage, gateway.push("tag:cold", "cold"), "cold");
+        kitchen.awaits(gateway.push("alias:kitchen", "by alias"), "by alias");
+        kitchen.awaits(gateway.push("tag:upstairs", "by tag"), "by tag");
+        garage.awaits(gateway.push("tag:cold", "cold"), "cold");
         Gateway.Accepted house = gateway.push("tag:house", "house");
         Check.equal("queued of a tag", 2, house.queued());
-        Check.arrived(kitchen, house, "house");
-        Check.arrived(garage, house, "house");
+        kitchen.awaits(house, "house");
+        garage.awaits(house, "house");
         gateway.awaitState(house.id(), "acknowledged");
         gateway.stop();
         kitchen.nextEnding();
         gateway.start();
         kitchen.comeOnline();
-        Check.arrived(kitchen, gateway.push("alias:kitchen", "after a restart"), "after a restart");
+        kitchen.awaits(gateway.push("alias:kitchen", "after a restart"), "after a restart");
         kitchen.quit();
         garage.quit();
     }
@@ -336,12 +340,99 @@ public final class Scenarios {
         Phone phone = Phone.online(gateway.port());
         for (String fork : List.of("deliverconfirm", "receipt")) {
             Gateway.Accepted push = gateway.push(phone.user, fork);
-            Check.arrived(phone, push, fork);
+            phone.awaits(push, fork);
             gateway.awaitState(push.id(), "acknowledged");
             phone.send(Phone.forkRequest(fork, "<uuid>" + push.id() + "</uuid>"));
             gateway.awaitState(push.id(), "confirmed");
         }
         phone.quit();
+    }
+
+    /** androidpn's real setting: TLS or nothing. */
+    private static Phone secure(Gateway gateway) {
+        return Phone.secure(gateway.port(), Phone.uuid(), Phone.uuid());
+    }
+
+    private static void secureRegistersAndReceives(Gateway gateway) throws Exception {
+        Phone phone = secure(gateway);
+        phone.connect();
+        Check.equal("encrypted before it registers", true, phone.connection().isUsingTLS());
+        phone.register();
+        phone.login();
+        phone.sync();
+        Check.equal("address", phone.user + "@127.0.0.1/" + Phone.RESOURCE, phone.connection().getUser());
+        Gateway.Accepted push = gateway.push(phone.user, TITLE, MESSAGE, URI);
+        Check.equal("push", new Phone.Notification(push.id(), TITLE, MESSAGE, URI), phone.next());
+        gateway.awaitState(push.id(), "acknowledged");
+        gateway.pushByForm("Y", "", "to all", "", "");
+        Check.equal("form's broadcast", "to all", phone.next().title());
+        phone.quit();
+        phone.comeOnline();
+        phone.awaits(gateway.push(phone.user, "again"), "again");
+        phone.quit();
+    }
+
+    private static void secureCredentials(Gateway gateway) throws Exception {
+        Phone phone = secure(gateway);
+        phone.connect();
+        phone.register();
+        phone.login();
+        phone.sync();
+        Phone intruder = Phone.secure(gateway.port(), phone.user, Phone.uuid());
+        intruder.connect();
+        Check.contains("login with a wrong password", "401", refusal(intruder::login));
+        Check.contains("registration of a taken name", "409", refusal(intruder::register));
+        Phone stranger = secure(gateway);
+        stranger.connect();
+        Check.contains("login of nobody", "401", refusal(stranger::login));
+        phone.awaits(gateway.push(phone.user, "unharmed"), "unharmed");
+        phone.quit();
+    }
+
+    /** The server stops, then is killed; the phone comes back by itself and over TLS. */
+    private static void secureServerStopped(Gateway gateway) throws Exception {
+        Phone phone = secure(gateway);
+        phone.connect();
+        phone.register();
+        phone.login();
+        phone.sync();
+        Gateway.Accepted before = gateway.push(phone.user, "before");
+        phone.awaits(before, "before");
+        gateway.awaitState(before.id(), "acknowledged");
+        phone.reconnectEvery(1000);
+        gateway.stop();
+        Check.contains("what the phone was told", "system-shutdown", phone.nextEnding());
+        gateway.start();
+        phone.awaits(gateway.push(phone.user, "meanwhile"), "meanwhile");
+        Check.equal("still encrypted", true, phone.connection().isUsingTLS());
+        Gateway.Accepted last = gateway.push(phone.user, "last before the end");
+        phone.awaits(last, "last before the end");
+        gateway.kill();
+        phone.nextEnding();
+        gateway.start();
+        Gateway.Accepted after = gateway.push(phone.user, "after");
+        Phone.Notification got = phone.next();
+        // The receipt may have died with the server.
+        if (got.id().equals(last.id())) {
+            got = phone.next();
+        }
+        Check.equal("push after the kill", after.id(), got.id());
+        phone.quit();
+    }
+
+    /** One account, one phone of each kind. */
+    private static void secureBesidePlain(Gateway gateway) throws Exception {
+        Phone plain = Phone.online(gateway.port());
+        plain.quit();
+        Gateway.Accepted push = gateway.push(plain.user, "left by the plain one");
+        Phone secure = Phone.secure(gateway.port(), plain.user, plain.password);
+        secure.comeOnline();
+        secure.awaits(push, "left by the plain one");
+        gateway.awaitState(push.id(), "acknowledged");
+        secure.quit();
+        plain.comeOnline();
+        plain.awaits(gateway.push(plain.user, "plain again"), "plain again");
+        plain.quit();
     }
 
     public static void main(String[] arguments) throws Exception {

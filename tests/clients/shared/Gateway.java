@@ -10,7 +10,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -21,6 +23,10 @@ final class Gateway implements AutoCloseable {
     record Accepted(String id, int queued, int sent) {
     }
 
+    /** Longest wait for anything in these tests; reached only when something is wrong. */
+    static final int PATIENCE_MS = 15_000;
+    static final String DOMAIN = "push.lan";
+
     private static final String API = "/api/v1/notifications";
     private static final Pattern STATE = Pattern.compile("\"state\"\\s*:\\s*\"(\\w+)\"");
 
@@ -28,6 +34,7 @@ final class Gateway implements AutoCloseable {
     private final Path directory;
     private Process process;
     private int xmppPort;
+    private int xmppsPort;
     private int httpPort;
 
     /** Starts the binary named by LANPUSH_BIN with an empty data directory below {@code directory}. */
@@ -42,44 +49,43 @@ final class Gateway implements AutoCloseable {
         return xmppPort;
     }
 
+    int tlsPort() {
+        return xmppsPort;
+    }
+
     /** Starts it; the second time on the ports and with the data of the first. */
     void start() throws IOException {
         ProcessBuilder builder = new ProcessBuilder(binary, "serve",
-                "--data", directory.resolve("data").toString(), "--domain", "push.lan",
-                "--xmpp", "127.0.0.1:" + xmppPort, "--http", "127.0.0.1:" + httpPort,
+                "--data", directory.resolve("data").toString(), "--domain", DOMAIN,
+                "--xmpp", "127.0.0.1:" + xmppPort, "--xmpps", "127.0.0.1:" + xmppsPort, "--http", "127.0.0.1:" + httpPort,
                 "--xmpps", "127.0.0.1:0");
         builder.directory(directory.toFile());
         builder.redirectError(ProcessBuilder.Redirect.appendTo(directory.resolve("log").toFile()));
         process = builder.start();
         BufferedReader lines = process.inputReader(StandardCharsets.UTF_8);
         List<String> said = new ArrayList<>();
-        boolean xmpp = false;
-        boolean http = false;
-        while (!(xmpp && http)) {
+        Map<String, Integer> ports = new HashMap<>();
+        while (ports.size() < 3) {
             String line = lines.readLine();
             if (line == null) {
                 throw new IOException("the server ended before it was ready; it said " + said + ", log: "
                         + Files.readString(directory.resolve("log")));
             }
             said.add(line);
-            if (line.startsWith("ready xmpp ")) {
-                xmppPort = portOf(line);
-                xmpp = true;
-            } else if (line.startsWith("ready http ")) {
-                httpPort = portOf(line);
-                http = true;
+            String[] words = line.split(" ");
+            if (words[0].equals("ready")) {
+                ports.put(words[1], Integer.parseInt(line.substring(line.lastIndexOf(':') + 1).trim()));
             }
         }
-    }
-
-    private static int portOf(String line) {
-        return Integer.parseInt(line.substring(line.lastIndexOf(':') + 1).trim());
+        xmppPort = ports.get("xmpp");
+        xmppsPort = ports.get("xmpps");
+        httpPort = ports.get("http");
     }
 
     /** SIGTERM. The exit code has to be 0. */
     void stop() throws InterruptedException {
         process.destroy();
-        if (!process.waitFor(Phone.PATIENCE_MS, TimeUnit.MILLISECONDS)) {
+        if (!process.waitFor(PATIENCE_MS, TimeUnit.MILLISECONDS)) {
             process.destroyForcibly().waitFor();
             throw new AssertionError("the server did not stop on SIGTERM");
         }
@@ -123,9 +129,24 @@ final class Gateway implements AutoCloseable {
         read(post("/notification.do?action=send", "application/x-www-form-urlencoded", form), 302);
     }
 
+    /** Makes an account, as an administrator does. */
+    void addUser(String name, String password) throws IOException {
+        String body = "{\"name\":" + quote(name) + ",\"password\":" + quote(password) + "}";
+        read(post("/api/v1/users", "application/json", body), 201);
+    }
+
+    /** Waits until every device of a notification has got as far as this or further. */
+    void reached(String id, String state) throws IOException {
+        String wait = "?wait=" + PATIENCE_MS / 1000 + "&for=" + state;
+        HttpURLConnection request = open("GET", API + "/" + id + wait);
+        request.setReadTimeout(2 * PATIENCE_MS);
+        String answer = read(request, 200);
+        Check.contains("notification that is to be " + state, "\"reached\":true", answer);
+    }
+
     /** Waits until every delivery of a notification has reached this state. */
     void awaitState(String id, String state) throws IOException, InterruptedException {
-        long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(Phone.PATIENCE_MS);
+        long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(PATIENCE_MS);
         List<String> states = states(id);
         while (states.isEmpty() || !states.stream().allMatch(state::equals)) {
             if (System.nanoTime() > end) {
@@ -157,8 +178,8 @@ final class Gateway implements AutoCloseable {
         HttpURLConnection request = (HttpURLConnection) uri.toURL().openConnection();
         request.setRequestMethod(method);
         request.setInstanceFollowRedirects(false);
-        request.setConnectTimeout(Phone.PATIENCE_MS);
-        request.setReadTimeout(Phone.PATIENCE_MS);
+        request.setConnectTimeout(PATIENCE_MS);
+        request.setReadTimeout(PATIENCE_MS);
         return request;
     }
 
