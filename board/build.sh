@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Builds a static binary for a board with the compiler of toolchain.sh, and prints where it is and its size.
+#
+#   board/build.sh TARGET [--no-default-features] [ARGUMENT-OF-CARGO-BUILD…]
+#   board/build.sh TARGET test [ARGUMENT-OF-CARGO-TEST…]      runs tests of that target in QEMU
+#
+# TARGET is one of
+#   armv7-unknown-linux-musleabihf    routers, 32-bit systems of Raspberry Pi 2 and later
+#   aarch64-unknown-linux-musl        routers, 64-bit systems of Raspberry Pi 3 and later
+#   arm-unknown-linux-musleabihf      Raspberry Pi 1 and Zero
+#   riscv64gc-unknown-linux-musl      RISC-V boards
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+usage() {
+    sed -n '/^#  /s/^#//p' "${BASH_SOURCE[0]}" >&2
+    exit 2
+}
+
+# The emulator of a target, with a processor that has nothing a board may lack.
+emulator() { # TARGET
+    case $1 in
+        armv7-unknown-linux-musleabihf) echo "qemu-arm-static -cpu cortex-a7" ;;
+        aarch64-unknown-linux-musl) echo "qemu-aarch64-static -cpu cortex-a53" ;;
+        arm-unknown-linux-musleabihf) echo "qemu-arm-static -cpu arm1176" ;;
+        riscv64gc-unknown-linux-musl) echo "qemu-riscv64-static" ;;
+        *) usage ;;
+    esac
+}
+
+# What every call of cargo for a board has in common.
+prepare() {
+    local compiler zig
+    compiler=$(board/toolchain.sh compiler)
+    zig=$(dirname "$compiler")/zig
+    export PATH=$compiler/bin:$PATH
+    export RUSTC=$compiler/bin/rustc RUSTDOC=$compiler/bin/rustdoc CARGO=$compiler/bin/cargo
+    # Stable Rust builds its own std only when it is told that this is no mistake.
+    export RUSTC_BOOTSTRAP=1
+    export CARGO_ZIGBUILD_ZIG_PATH=$compiler/bin/zig CARGO_ZIGBUILD_CACHE_DIR=$zig/wrappers
+    export ZIG_GLOBAL_CACHE_DIR=$zig/cache ZIG_LOCAL_CACHE_DIR=$zig/cache
+    # zig brings musl's start files, rustc has none.
+    export RUSTFLAGS="-C link-self-contained=no"
+    # Of its own, so that this compiler and the machine's do not wait for each other.
+    export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/cross
+    unset CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS
+}
+
+build() { # TARGET ARGUMENT…
+    local triple=$1 binary
+    shift
+    binary=$CARGO_TARGET_DIR/lanpush-$triple
+    [[ " $* " != *' --no-default-features '* ]] || binary=$binary-without-tls
+    cargo-zigbuild zigbuild --release --locked --bin lanpush -Z build-std=std,panic_abort --target "$triple" "$@"
+    cp "$CARGO_TARGET_DIR/$triple/release/lanpush" "$binary.new"
+    mv "$binary.new" "$binary"
+    echo "$binary $(stat -c %s "$binary")"
+}
+
+run_tests() { # TARGET ARGUMENT…
+    local triple=$1 runner=${1//-/_}
+    shift
+    export "CARGO_TARGET_${runner^^}_RUNNER=$(board/toolchain.sh emulator)/bin/$(emulator "$triple")"
+    exec cargo-zigbuild test --locked -Z build-std --target "$triple" "$@"
+}
+
+main() { # TARGET [test] ARGUMENT…
+    (($# > 0)) || usage
+    emulator "$1" >/dev/null
+    prepare
+    if [[ ${2-} == test ]]; then
+        run_tests "$1" "${@:3}"
+    else
+        build "$@"
+    fi
+}
+
+main "$@"

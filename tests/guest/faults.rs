@@ -1,0 +1,121 @@
+//! What goes wrong on boards: little memory, no disk, a full one, few open files, old data, a wrong binary.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::board::Board;
+use crate::harness::http;
+use crate::harness::phone::{Phone, RESOURCE};
+use crate::service::{push, told};
+
+/// Of 48 MB the kernel leaves a third.
+#[test]
+#[ignore = "boots a board: board/qemu/smoke.sh"]
+fn a_board_with_48_megabytes_serves() {
+    let mut guest = Board::new().with("--mem", "48M").boot();
+    let total: usize = guest
+        .run("awk '/^MemTotal/ { print $2 }' /proc/meminfo")
+        .parse()
+        .unwrap();
+    assert!(total < 48 * 1024, "{total} kB");
+    let mut sam = Phone::online(guest.xmpp, "sam");
+    let id = push(&guest, "sam", "little memory");
+    assert_eq!(sam.push().id, id);
+    assert_eq!(guest.run("dmesg | grep -ci 'out of memory'"), "0");
+}
+
+#[test]
+#[ignore = "boots a board: board/qemu/smoke.sh"]
+fn without_disk_and_with_a_read_only_root_it_says_so() {
+    let guest = Board::new()
+        .with("--disk", "none")
+        .with("--root", "ro")
+        .power_on();
+    let console = guest.wait_for("lanpush ended with");
+    assert!(console.contains("there is no data disk"), "{console}");
+    let why = "\"/data/lanpush\" cannot be created: Read-only file system";
+    assert!(console.contains(why), "{console}");
+    assert!(console.contains("lanpush ended with 1"), "{console}");
+}
+
+#[test]
+#[ignore = "boots a board: board/qemu/smoke.sh"]
+fn a_full_disk_refuses_pushes_until_there_is_room() {
+    let mut guest = Board::new().boot();
+    let mut sam = Phone::online(guest.xmpp, "sam");
+    guest.run("dd if=/dev/zero of=/data/filler bs=64k 2>/dev/null");
+    let json = json!({ "to": "sam", "message": "no room" });
+    let refused = http::notify(guest.http, &json).unwrap();
+    assert_eq!(refused.status, 507, "{refused:?}");
+    guest.run("rm /data/filler");
+    let id = push(&guest, "sam", "room");
+    assert_eq!(sam.push().id, id);
+}
+
+#[test]
+#[ignore = "boots a board: board/qemu/smoke.sh"]
+fn few_open_files_mean_fewer_phones() {
+    let mut guest = Board::new().boot();
+    guest.stop_server();
+    guest.start_server("ulimit -n 64;", "ready http");
+    let mut inside: Vec<_> = (0..24).map(|_| Phone::open(guest.xmpp)).collect();
+    let refused = Phone::connect(guest.xmpp).rest().unwrap();
+    assert!(
+        refused.contains("<stream:error><resource-constraint"),
+        "{refused}"
+    );
+    inside[0].register("sam");
+    assert_eq!(http::get(guest.http, "/").status, 200);
+    let console = guest.console();
+    assert!(
+        console.contains("the limit of open files allows"),
+        "{console}"
+    );
+}
+
+/// What lanpush has written on another machine before there were boards.
+#[test]
+#[ignore = "boots a board: board/qemu/smoke.sh"]
+fn data_of_an_earlier_version_goes_on() {
+    let board = Board::new();
+    let data = board.files().join("lanpush");
+    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/version-1");
+    let copied = Command::new("cp").arg("-r").arg(stored).arg(data).status();
+    assert!(copied.unwrap().success());
+    let files = board.files();
+    let guest = board
+        .with("--files", files)
+        // When its notifications were new.
+        .with("--clock", "2026-01-02T00:00:00")
+        .boot();
+    let status = told(&guest, "/api/v1/status");
+    assert_eq!(status["users"], 3, "{status}");
+    let mut sam = Phone::open(guest.xmpp);
+    sam.login("sam", RESOURCE);
+    sam.available();
+    let got: Vec<_> = (2..=4).map(|_| sam.push().message).collect();
+    assert_eq!(got, ["for sam", "for the kitchen", "for the office"]);
+    let id = push(&guest, "sam", "new");
+    assert_eq!(sam.push().id, id);
+}
+
+#[test]
+#[ignore = "boots a board: board/qemu/smoke.sh"]
+fn a_binary_for_another_processor_does_not_boot() {
+    let board = Board::new();
+    let text = board.files().join("text");
+    fs::write(&text, "text").unwrap();
+    for (binary, why) in [
+        (std::env::current_exe().unwrap(), "is for another processor"),
+        (text, "is no program"),
+        ("/nowhere".into(), "there is no file /nowhere"),
+    ] {
+        let output = board.command().arg(binary).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(why), "{said}");
+    }
+}

@@ -1,0 +1,63 @@
+//! What the board is for, and what that takes of it.
+
+use serde_json::{Value, json};
+
+use crate::board::{Board, Guest};
+use crate::footprint;
+use crate::harness::http;
+use crate::harness::phone::Phone;
+
+/// Phones that are logged in when memory is measured.
+const PHONES: usize = 50;
+
+/// Pushes, and returns the notification's id once it is accepted.
+pub(crate) fn push(guest: &Guest, to: &str, message: &str) -> String {
+    accepted(guest, &json!({ "to": to, "message": message }))
+}
+
+/// Pushes what `json` says, and returns the notification's id once it is accepted.
+pub(crate) fn accepted(guest: &Guest, json: &Value) -> String {
+    let reply = http::notify(guest.http, json).unwrap();
+    assert_eq!(reply.status, 202, "{reply:?}");
+    let body: Value = serde_json::from_str(&reply.body).unwrap();
+    body["id"].as_str().unwrap().to_owned()
+}
+
+/// What the API tells about a path.
+pub(crate) fn told(guest: &Guest, path: &str) -> Value {
+    let reply = http::get(guest.http, path);
+    assert_eq!(reply.status, 200, "{reply:?}");
+    serde_json::from_str(&reply.body).unwrap()
+}
+
+#[test]
+#[ignore = "boots a board: board/qemu/smoke.sh"]
+fn phones_get_pushes_and_little_memory_is_used() {
+    let mut guest = Board::new().boot();
+    footprint::size(&mut guest);
+    footprint::idle(&mut guest);
+
+    let mut sam = Phone::online(guest.xmpp, "sam");
+    let id = push(&guest, "sam", "somebody rang");
+    let got = sam.push();
+    assert_eq!(
+        (got.id, got.message.as_str()),
+        (id.clone(), "somebody rang")
+    );
+    sam.ping();
+    let wait = format!("/api/v1/notifications/{id}?wait=30&for=acknowledged");
+    assert_eq!(told(&guest, &wait)["reached"], true);
+
+    let mut phones: Vec<_> = (1..PHONES)
+        .map(|number| Phone::online(guest.xmpp, &format!("phone-{number}")))
+        .chain([sam])
+        .collect();
+    let id = push(&guest, "*", "for all");
+    for phone in &mut phones {
+        assert_eq!(phone.push().id, id);
+        phone.ping();
+    }
+    footprint::with_phones(&mut guest);
+    guest.stop_server();
+    guest.wait_for("lanpush ended with 0");
+}
