@@ -17,7 +17,10 @@ impl Domain {
         without: &[DeviceId],
     ) {
         let wanted = self.accounts.devices(user).iter().copied().filter(|id| {
-            let link = self.devices.get(*id).and_then(|device| device.link.as_ref());
+            let link = self
+                .devices
+                .get(*id)
+                .and_then(|device| device.link.as_ref());
             let chat = link.and_then(|link| link.chat.as_ref());
             chat.is_some_and(|chat| chat.carbons) && !without.contains(id)
         });

@@ -72,7 +72,10 @@ impl Domain {
         }
         let mut readers = self.readers(message, user)?;
         if readers.len() > limits::CHAT_SESSIONS {
-            log::warn!("a message for {user:?} goes to {} sessions only", limits::CHAT_SESSIONS);
+            log::warn!(
+                "a message for {user:?} goes to {} sessions only",
+                limits::CHAT_SESSIONS
+            );
             readers.truncate(limits::CHAT_SESSIONS);
         }
         let mut copies = Copies::new(message, sender.bound);
@@ -116,7 +119,8 @@ impl Domain {
     fn readers(&self, message: &Message, user: &str) -> Result<Vec<DeviceId>, StanzaError> {
         let with = |test: &dyn Fn(&Device) -> bool| -> Vec<DeviceId> {
             let own = self.accounts.devices(user).iter().copied();
-            own.filter(|id| self.devices.get(*id).is_some_and(test)).collect()
+            own.filter(|id| self.devices.get(*id).is_some_and(test))
+                .collect()
         };
         if let Some(resource) = &message.to.resource {
             let named = with(&|device| {
@@ -186,7 +190,11 @@ impl<'a> Copies<'a> {
         let mut stanza = self.message.stanza.clone();
         let Bound { user, resource, .. } = self.sender;
         let own = &*self.sender.domain;
-        set_attr(&mut stanza, "from", &format!("{user}@{}/{resource}", domain.unwrap_or(own)));
+        set_attr(
+            &mut stanza,
+            "from",
+            &format!("{user}@{}/{resource}", domain.unwrap_or(own)),
+        );
         if let Some(domain) = domain {
             let mut to = self.message.to.clone();
             domain.clone_into(&mut to.domain);

@@ -170,10 +170,12 @@ impl Commits {
     }
 
     fn messages(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.pending.values().filter_map(|commit| match &commit.then {
-            Then::Kept { user, bytes } => Some((user.as_str(), *bytes)),
-            _ => None,
-        })
+        self.pending
+            .values()
+            .filter_map(|commit| match &commit.then {
+                Then::Kept { user, bytes } => Some((user.as_str(), *bytes)),
+                _ => None,
+            })
     }
 
     /// Whether a change of that account is on its way.

@@ -76,7 +76,9 @@ impl Domain {
     /// place the notification is.
     fn taken_back_on(&self, device: DeviceId) -> Option<NotificationId> {
         let link = self.devices.get(device)?.link.as_ref()?;
-        link.chat.as_ref().filter(|chat| chat.abilities.retractions)?;
+        link.chat
+            .as_ref()
+            .filter(|chat| chat.abilities.retractions)?;
         let withdrawn = self.prepared.withdraws?;
         Some(self.begun_by(withdrawn, device).unwrap_or(withdrawn))
     }
@@ -126,8 +128,7 @@ fn with_content(notification: &Notification, api_key: &str, make: impl FnOnce(&C
         uri: &notification.uri,
         created: &calendar(id.seconds()),
         image: &extras.image,
-        priority: Some(extras.priority.number())
-            .filter(|_| extras.priority != Priority::default()),
+        priority: Some(extras.priority.number()).filter(|_| extras.priority != Priority::default()),
         tags: &extras.tags,
         actions: &actions.collect::<Vec<_>>(),
         is_silent: extras.silent,

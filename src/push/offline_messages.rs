@@ -89,7 +89,9 @@ impl Domain {
             return Err(StanzaError::ServiceUnavailable);
         }
         // Names rise, whatever the clock says.
-        let newest = known.last().and_then(|document| document.id.name.parse().ok());
+        let newest = known
+            .last()
+            .and_then(|document| document.id.name.parse().ok());
         self.newest = self.newest.max(newest);
         let id = DocumentId {
             owner: owner.clone(),
@@ -99,7 +101,11 @@ impl Domain {
         let bytes = text.len();
         self.handing_out.waiting = Some(all + bytes);
         let change = Change::PutDocument(Document { id, text });
-        self.submit(vec![change], Then::Kept { user: owner, bytes }, sender.waiter);
+        self.submit(
+            vec![change],
+            Then::Kept { user: owner, bytes },
+            sender.waiter,
+        );
         Ok(())
     }
 
@@ -136,7 +142,10 @@ impl Domain {
         let waiting = match self.waiting_for(&bound.user) {
             Ok(waiting) => waiting,
             Err(error) => {
-                log::error!("cannot read the messages that wait for {:?}: {error}", bound.user);
+                log::error!(
+                    "cannot read the messages that wait for {:?}: {error}",
+                    bound.user
+                );
                 return;
             }
         };
@@ -152,7 +161,10 @@ impl Domain {
             if let Some(bytes) = delivered(&document.text, bound) {
                 self.deliver(device, bytes.into());
             } else {
-                log::error!("a message that waits for {:?} cannot be read, dropped", bound.user);
+                log::error!(
+                    "a message that waits for {:?} cannot be read, dropped",
+                    bound.user
+                );
             }
             handed.documents.push(document.id);
             if handed.bytes >= limits::PUMP_BYTES {
@@ -166,7 +178,9 @@ impl Domain {
         let mut bytes = Vec::new();
         ping::write_ping(&format!("{PING}{}", handed.ping), bound, &mut bytes);
         self.deliver(device, bytes.into());
-        self.handing_out.by_user.insert(Rc::clone(&bound.user), handed);
+        self.handing_out
+            .by_user
+            .insert(Rc::clone(&bound.user), handed);
     }
 
     /// A client has answered a ping; true if it was one behind messages, which it has then.
@@ -174,7 +188,10 @@ impl Domain {
         let Some(number) = id.strip_prefix(PING) else {
             return false;
         };
-        let user = self.devices.get(device).map(|device| Rc::clone(&device.account));
+        let user = self
+            .devices
+            .get(device)
+            .map(|device| Rc::clone(&device.account));
         let Some(user) = user else {
             return true;
         };
@@ -185,7 +202,9 @@ impl Domain {
             handed.is_read = true;
             let changes = handed.documents.drain(..).map(Change::DeleteDocument);
             let changes = changes.collect();
-            let then = Then::Read { user: user.to_string() };
+            let then = Then::Read {
+                user: user.to_string(),
+            };
             self.submit(changes, then, super::commits::Waiter::Nobody);
         }
         true

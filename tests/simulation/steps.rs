@@ -245,8 +245,7 @@ impl World {
             0..3 => Target::Everyone,
             3 => Target::Alias(format!("a{}", self.random.below(4))),
             4 => tags(
-                *self
-                    .random
+                self.random
                     .pick(&["t0", "t1 & !t2", "t9 & (t0 | !t1)", "!t9", "t3"]),
             ),
             5 => Target::Topic((*self.random.pick(&["p0", "p1", "p2", "p9", "p10"])).to_owned()),

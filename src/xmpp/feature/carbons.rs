@@ -67,7 +67,8 @@ pub fn copy(message: &Element, way: Way, user: &str, to: &str) -> Element {
     if let Some(kind) = attr(message, "type") {
         copy = copy.attr(name("type"), kind);
     }
-    copy.append(Element::builder(way, NS).append(forwarded)).build()
+    copy.append(Element::builder(way, NS).append(forwarded))
+        .build()
 }
 
 #[cfg(test)]
@@ -82,13 +83,25 @@ mod tests {
             ("<message><body>a</body></message>", true),
             ("<message type='new'><body>a</body></message>", true),
             ("<message/>", false),
-            ("<message><composing xmlns='http://jabber.org/protocol/chatstates'/></message>", true),
-            ("<message><received xmlns='urn:xmpp:receipts' id='1'/></message>", true),
+            (
+                "<message><composing xmlns='http://jabber.org/protocol/chatstates'/></message>",
+                true,
+            ),
+            (
+                "<message><received xmlns='urn:xmpp:receipts' id='1'/></message>",
+                true,
+            ),
             ("<message type='headline'><body>a</body></message>", false),
             ("<message type='groupchat'><body>a</body></message>", false),
             ("<message type='error'><body>a</body></message>", false),
-            ("<message type='chat'><private xmlns='urn:xmpp:carbons:2'/></message>", false),
-            ("<message type='chat'><no-copy xmlns='urn:xmpp:hints'/></message>", false),
+            (
+                "<message type='chat'><private xmlns='urn:xmpp:carbons:2'/></message>",
+                false,
+            ),
+            (
+                "<message type='chat'><no-copy xmlns='urn:xmpp:hints'/></message>",
+                false,
+            ),
         ] {
             let text = message.replacen("<message", "<message xmlns='jabber:client'", 1);
             assert_eq!(is_copied(&text.parse().unwrap()), copied, "{message}");

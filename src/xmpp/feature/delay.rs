@@ -25,9 +25,7 @@ pub fn stamp(domain: &str, unix_seconds: u64) -> Element {
 
 /// Takes out stamps that say they are ours: only we may say when we have kept something (§5).
 pub fn drop_forged(message: &mut Element, is_own: impl Fn(&str) -> bool) {
-    let forged = |child: &Element| {
-        child.is("delay", NS) && attr(child, "from").is_none_or(&is_own)
-    };
+    let forged = |child: &Element| child.is("delay", NS) && attr(child, "from").is_none_or(&is_own);
     if !message.children().any(&forged) {
         return;
     }

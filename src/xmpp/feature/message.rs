@@ -125,7 +125,11 @@ fn storing(message: &Element) -> Storing {
     let has_body = message.has_child("body", ns::CLIENT);
     if hints::has(message, "no-store") {
         // Nobody misses what would not have been kept anyway.
-        return if has_body { Storing::Forbidden } else { Storing::Needless };
+        return if has_body {
+            Storing::Forbidden
+        } else {
+            Storing::Needless
+        };
     }
     match has_body || hints::has(message, "store") {
         true => Storing::Kept,
