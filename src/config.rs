@@ -64,6 +64,8 @@ pub struct Xmpp {
     pub idle: u64,
     /// Seconds between a phone's first presence and the first push to it.
     pub settle: u64,
+    /// Seconds for which a lost session can be resumed (XEP-0198 §5); 0 for none.
+    pub resume: u64,
 }
 
 /// Who may register in-band.
@@ -264,6 +266,7 @@ impl Default for Xmpp {
             plaintext_login: true,
             idle: limits::IDLE.as_secs(),
             settle: limits::SETTLE.as_secs(),
+            resume: limits::RESUME.as_secs(),
         }
     }
 }

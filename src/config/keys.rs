@@ -96,6 +96,12 @@ pub(super) const KEYS: &[Key] = &[
         write: |config| config.xmpp.settle.to_string(),
     },
     Key {
+        path: "xmpp.resume",
+        at_run: true,
+        read: |config, value| set(&mut config.xmpp.resume, number(value, 0..=604_800)),
+        write: |config| config.xmpp.resume.to_string(),
+    },
+    Key {
         path: "http.listen",
         at_run: false,
         read: |config, value| set(&mut config.http.listen, address(value)),

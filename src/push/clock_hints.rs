@@ -42,7 +42,7 @@ impl Domain {
         };
         if due {
             link.clock = Clock::Asked(now.mono);
-            self.effects.push_back(Effect::AskTime(link.conn));
+            self.effects.push_back(Effect::AskTime(id));
         }
     }
 

@@ -9,7 +9,7 @@ use super::store::{Change, DeviceId, StoreError, Ticket};
 use crate::limits;
 use crate::time::Now;
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::feature::ping;
+use crate::xmpp::feature::{management, ping};
 use crate::xmpp::session::Bound;
 
 impl Domain {
@@ -125,6 +125,9 @@ impl Domain {
         out: &mut Vec<u8>,
         now: Now,
     ) -> bool {
+        if self.holds_pushes(id, now) {
+            return false;
+        }
         let mut sent = 0;
         let is_enough = |sent: usize, out: &[u8]| {
             sent == limits::PUMP_PUSHES || out.len() >= limits::PUMP_BYTES
@@ -161,12 +164,17 @@ impl Domain {
             {
                 link.in_flight += 1;
             }
+            self.sent_push(id, notification);
             sent += 1;
         }
         if self.has_unpinged(id) {
             self.ping(id, bound, out, now);
         }
-        is_enough(sent, out) && self.next_to_send(id).is_some()
+        let more = is_enough(sent, out) && self.next_to_send(id).is_some();
+        if sent > 0 && !more {
+            self.hold_again(id);
+        }
+        more
     }
 
     /// The oldest notification that has not been written to the device's connection. One that waits for the
@@ -194,15 +202,22 @@ impl Domain {
             .get_mut(id)
             .and_then(|device| device.link.as_mut())
         {
+            let managed = link.is_managed();
             link.pings = link.pings.wrapping_add(1);
             link.ping = Some(Ping {
                 number: link.pings,
-                covers: link.in_flight,
+                // Who counts says itself what has arrived.
+                covers: if managed { 0 } else { link.in_flight },
                 at: now.mono,
                 heard_since: false,
             });
-            ping::write_ping(&ping_id(link.pings), bound, out);
+            if managed {
+                out.extend_from_slice(management::REQUEST);
+            } else {
+                ping::write_ping(&ping_id(link.pings), bound, out);
+            }
         }
+        self.asked(id);
     }
 
     /// Bytes have come from the device's phone.

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use super::abilities::Question;
+use super::client_state::Inactive;
 use super::event::ConnId;
+use super::management::Managed;
 use super::notification::NotificationId;
 use super::store::DeviceId;
 use crate::time::Instant;
@@ -36,8 +38,8 @@ pub struct Device {
 /// A device's connection.
 #[derive(Debug)]
 pub struct Link {
-    /// The connection.
-    pub conn: ConnId,
+    /// The connection; `None` while the session sleeps.
+    pub conn: Option<ConnId>,
     /// Tells this session from the device's earlier ones.
     pub serial: u32,
     /// What it has announced; `None` while it wants nothing.
@@ -54,6 +56,10 @@ pub struct Link {
     pub clock: Clock,
     /// More will be written when the socket has taken what it has.
     pub pumping: bool,
+    /// What its client counts, if it does.
+    pub managed: Option<Box<Managed>>,
+    /// What waits until somebody looks at its client, while nobody does.
+    pub inactive: Option<Box<Inactive>>,
     /// What only sessions of chat apps have; `None` for androidpn's clients.
     pub chat: Option<Box<ChatSession>>,
 }
@@ -124,7 +130,7 @@ impl Device {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let link = self.link.as_ref();
-        link.is_some_and(|link| link.presence.is_some() && link.settled)
+        link.is_some_and(|link| link.conn.is_some() && link.presence.is_some() && link.settled)
     }
 
     /// Takes a notification out of the queue; false if it was not in it.

@@ -10,12 +10,14 @@ use std::rc::Rc;
 
 use super::abilities::KnownCaps;
 use super::accounts::Accounts;
+use super::client_state::Holding;
 use super::commits::{Commits, Then, Waiter};
 use super::devices::Devices;
 use super::event::{Answer, AskId, ConnId};
 use super::forms::Prepared;
 use super::ledger::Ledger;
 use super::loading::Loading;
+use super::management::Sleepers;
 use super::notification::NotificationId;
 use super::offline_messages::HandingOut;
 use super::series::SeriesTable;
@@ -39,7 +41,20 @@ pub enum Effect {
     /// Tell a connection what became of the request that waited for the disk.
     Finish(ConnId, Result<(), StanzaError>),
     /// Ask a phone for the time.
-    AskTime(ConnId),
+    AskTime(DeviceId),
+    /// A client wants to go on with a session of that user's and id, of which it has handled so much.
+    Resume {
+        /// Its connection.
+        conn: ConnId,
+        /// Who has logged in there.
+        user: Box<str>,
+        /// Id of the session.
+        session: Box<str>,
+        /// Stanzas it has handled.
+        handled: u32,
+    },
+    /// A session that sleeps is over.
+    Forget(DeviceId),
     /// Pass on what time somebody says it is, in milliseconds since 1970.
     Hint(Hinter, u64),
     /// Tell a sender.
@@ -87,6 +102,8 @@ pub struct Domain {
     pub(super) newest: Option<NotificationId>,
     /// Serial number of the last session.
     pub(super) sessions: u32,
+    pub(super) sleepers: Sleepers,
+    pub(super) holding: Holding,
     pub(super) tally: Tally,
     /// Why the store refused the last request, until one succeeds.
     pub(super) trouble: Option<StoreError>,
@@ -128,6 +145,8 @@ impl Domain {
             known_caps: KnownCaps::default(),
             handing_out: HandingOut::default(),
             sessions: 0,
+            sleepers: Sleepers::new(),
+            holding: Holding::new(),
             tally: Tally::default(),
             trouble: None,
         };

@@ -14,7 +14,6 @@ use crate::config::Config;
 use crate::limits;
 use crate::time::{Hinter, Instant, Now};
 use crate::xmpp::error::{StanzaError, StreamError};
-use crate::xmpp::feature;
 use crate::xmpp::session::{Flow, Session};
 
 /// Every session, every account and every queue.
@@ -47,7 +46,7 @@ pub(super) struct Conn {
 
 impl Conn {
     /// The session, and the server as it sees it.
-    fn with_host<'a>(
+    pub(super) fn with_host<'a>(
         &'a mut self,
         id: ConnId,
         domain: &'a mut Domain,
@@ -67,7 +66,15 @@ impl Conn {
 /// An action before its bytes are made: a broadcast is serialised one phone at a time, when its turn comes.
 pub(super) enum Pending {
     Bytes(ConnId, Vec<u8>),
-    Stanza(ConnId, Rc<[u8]>),
+    /// For a session by device and serial number; should that be over, for what is left of its connection.
+    Stanza {
+        device: DeviceId,
+        serial: u32,
+        conn: Option<ConnId>,
+        bytes: Rc<[u8]>,
+    },
+    /// The client of that session counts what comes behind this.
+    Begin(DeviceId, u32),
     Pump(DeviceId),
     Close(ConnId),
     StartTls(ConnId),
@@ -123,9 +130,18 @@ impl Gateway {
                     out.extend_from_slice(&bytes);
                     Action::Send { conn, tell: false }
                 }
-                Pending::Stanza(conn, bytes) => {
-                    out.extend_from_slice(&bytes);
-                    Action::Send { conn, tell: false }
+                Pending::Stanza {
+                    device,
+                    serial,
+                    conn,
+                    bytes,
+                } => match self.write_stanza(device, serial, conn, &bytes, out, now) {
+                    Some(conn) => Action::Send { conn, tell: false },
+                    None => continue,
+                },
+                Pending::Begin(device, serial) => {
+                    self.domain.begin_to_count(device, serial);
+                    continue;
                 }
                 Pending::Pump(device) => {
                     let action = self.pump(device, out, now);
@@ -156,6 +172,8 @@ impl Gateway {
             self.wheel.next_due(),
             settled,
             self.domain.next_due(),
+            self.domain.sleepers.front().map(|(due, _)| *due),
+            self.domain.holding.front().map(|(due, _)| *due),
             self.domain.unwritten.next_due(),
         ];
         deadlines.into_iter().flatten().min()
@@ -221,10 +239,8 @@ impl Gateway {
     }
 
     /// Sends what a session has written and does what it asks for.
-    fn follow(&mut self, id: ConnId, flow: Flow, out: Vec<u8>, now: Now) {
-        if !out.is_empty() {
-            self.actions.push_back(Pending::Bytes(id, out));
-        }
+    pub(super) fn follow(&mut self, id: ConnId, flow: Flow, out: Vec<u8>, now: Now) {
+        self.write(id, out);
         match flow {
             Flow::Open | Flow::Waiting => {}
             Flow::StartTls => self.actions.push_back(Pending::StartTls(id)),
@@ -238,6 +254,16 @@ impl Gateway {
             return;
         };
         log::debug!("c{}: closing with {}", id.0, error.condition());
+        if error == StreamError::ConnectionTimeout
+            && let Some(device) = conn.device.take()
+        {
+            // The phone is out of reach rather than gone.
+            let handled = conn.session.handled();
+            self.lose(id, device, handled, now);
+        }
+        let Some(conn) = self.conns.get_mut(&id) else {
+            return;
+        };
         let mut out = Vec::new();
         let (session, mut host) = conn.with_host(id, &mut self.domain, now);
         session.close(error, &mut host, &mut out);
@@ -257,26 +283,10 @@ impl Gateway {
         self.actions.push_back(Pending::Close(id));
     }
 
-    fn flushed(&mut self, id: ConnId) {
-        let Some(device) = self.conns.get(&id).and_then(|conn| conn.device) else {
-            return;
-        };
-        if let Some(link) = self
-            .domain
-            .devices
-            .get_mut(device)
-            .and_then(|d| d.link.as_mut())
-            && link.conn == id
-        {
-            link.pumping = false;
-            self.actions.push_back(Pending::Pump(device));
-        }
-    }
-
     fn disconnected(&mut self, id: ConnId, now: Now) {
         if let Some(conn) = self.conns.remove(&id) {
             if let Some(device) = conn.device {
-                self.domain.unbind(id, device, now);
+                self.lose(id, device, conn.session.handled(), now);
             }
             self.domain.commits.forget(id);
         }
@@ -325,10 +335,24 @@ impl Gateway {
             match effect {
                 Effect::Close(id, error) => self.close(id, error, now),
                 Effect::Deliver(device, serial, bytes) => {
-                    if let Some(conn) = self.session_of(device, serial) {
-                        self.actions.push_back(Pending::Stanza(conn, bytes));
+                    let link = self.domain.link_mut(device);
+                    if let Some(link) = link.filter(|link| link.serial == serial) {
+                        let conn = link.conn;
+                        self.actions.push_back(Pending::Stanza {
+                            device,
+                            serial,
+                            conn,
+                            bytes,
+                        });
                     }
                 }
+                Effect::Resume {
+                    conn,
+                    user,
+                    session,
+                    handled,
+                } => self.resume(conn, &user, &session, handled, now),
+                Effect::Forget(device) => self.forget(device, now),
                 Effect::Pump(device) => self.actions.push_back(Pending::Pump(device)),
                 Effect::Finish(id, outcome) => self.finish(id, outcome, now),
                 Effect::AskTime(id) => self.ask_time(id),
@@ -337,22 +361,6 @@ impl Gateway {
                 }
                 Effect::Answer(ask, answer) => self.actions.push_back(Pending::Answer(ask, answer)),
             }
-        }
-    }
-
-    /// The open connection of a device's session of that serial number.
-    fn session_of(&self, device: DeviceId, serial: u32) -> Option<ConnId> {
-        let link = self.domain.devices.get(device)?.link.as_ref()?;
-        let conn = self.conns.get(&link.conn)?;
-        (link.serial == serial && !conn.closing).then_some(link.conn)
-    }
-
-    fn ask_time(&mut self, id: ConnId) {
-        let conn = self.conns.get(&id).filter(|conn| !conn.closing);
-        if let Some(bound) = conn.and_then(|conn| conn.session.bound()) {
-            let mut out = Vec::new();
-            feature::time::write_question(bound, &mut out);
-            self.actions.push_back(Pending::Bytes(id, out));
         }
     }
 
@@ -367,31 +375,5 @@ impl Gateway {
         if matches!(flow, Flow::Open | Flow::StartTls) {
             self.actions.push_back(Pending::Resume(id));
         }
-    }
-
-    /// Writes what a device can be sent now.
-    fn pump(&mut self, device: DeviceId, out: &mut Vec<u8>, now: Now) -> Option<Action> {
-        let link = self.domain.devices.get(device)?.link.as_ref()?;
-        if link.pumping {
-            return None;
-        }
-        let id = link.conn;
-        let conn = self.conns.get(&id).filter(|conn| !conn.closing)?;
-        let bound = conn.session.bound()?;
-        let start = out.len();
-        let more = self.domain.pump(device, bound, out, now);
-        if let Some(link) = self
-            .domain
-            .devices
-            .get_mut(device)
-            .and_then(|d| d.link.as_mut())
-        {
-            link.pumping = more;
-        }
-        self.look_again(id, now);
-        (out.len() > start).then_some(Action::Send {
-            conn: id,
-            tell: more,
-        })
     }
 }

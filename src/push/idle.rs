@@ -20,6 +20,8 @@ impl Gateway {
     /// Looks at the connections whose time has come.
     pub(super) fn tick(&mut self, now: Now) {
         self.domain.settle_due(now);
+        self.domain.end_sleep(now);
+        self.domain.end_holding(now);
         for (id, tick) in self.wheel.take_due(now.mono) {
             let current = self
                 .conns
@@ -78,18 +80,15 @@ impl Gateway {
         let Some(device) = conn.device else {
             return Some(Deadline::Close(conn.opened.after(limits::LOGIN_WAIT)));
         };
-        let ping = self
-            .domain
-            .devices
-            .get(device)?
-            .link
-            .as_ref()
-            .and_then(|link| link.ping);
+        let link = self.domain.devices.get(device)?.link.as_ref()?;
         // Any byte after the ping shows that the phone is there, even if it never answers.
-        Some(match ping.filter(|ping| !ping.heard_since) {
+        Some(match link.ping.filter(|ping| !ping.heard_since) {
             Some(ping) => Deadline::Close(ping.at.after(limits::PING_WAIT)),
             None => {
-                let idle = Duration::from_secs(self.domain.config.xmpp.idle);
+                let mut idle = Duration::from_secs(self.domain.config.xmpp.idle);
+                if link.is_managed() {
+                    idle = idle.max(limits::MANAGED_IDLE);
+                }
                 Deadline::Ping(conn.heard.after(idle))
             }
         })

@@ -7,7 +7,7 @@ use minidom::Element;
 
 use super::chat::Sender;
 use super::commits::Waiter;
-use super::domain::Domain;
+use super::domain::{Domain, Effect};
 use super::event::ConnId;
 use super::notification::DeliveryState;
 use super::store::DeviceId;
@@ -16,7 +16,7 @@ use crate::time::{Now, Wall};
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::feature::caps::Caps;
 use crate::xmpp::feature::message::Message;
-use crate::xmpp::host::{AccountChange, Host, Presence, Registration, Scope, TopicChange};
+use crate::xmpp::host::{AccountChange, Enabled, Host, Presence, Registration, Scope, TopicChange};
 use crate::xmpp::session::Bound;
 
 /// One connection's view of the domain, made anew for every event.
@@ -180,6 +180,38 @@ impl Host for Local<'_> {
     fn answered(&mut self, id: &str, result: bool) {
         if let Some(device) = *self.device {
             self.domain.answered(device, id, result, self.now);
+        }
+    }
+
+    fn manage(&mut self, bound: &Bound, resumable: bool) -> Enabled {
+        match *self.device {
+            Some(device) => self.domain.manage(device, bound, resumable),
+            None => Enabled {
+                id: None,
+                seconds: 0,
+            },
+        }
+    }
+
+    fn acknowledged(&mut self, handled: u32) -> Result<(), u32> {
+        match *self.device {
+            Some(device) => self.domain.acknowledged(device, handled, self.now),
+            None => Ok(()),
+        }
+    }
+
+    fn resume(&mut self, user: &str, session: &str, handled: u32) {
+        self.domain.effects.push_back(Effect::Resume {
+            conn: self.conn,
+            user: user.into(),
+            session: session.into(),
+            handled,
+        });
+    }
+
+    fn client_state(&mut self, active: bool) {
+        if let Some(device) = *self.device {
+            self.domain.client_state(device, active);
         }
     }
 

@@ -39,7 +39,7 @@ impl Domain {
             .ok_or(StanzaError::InternalServerError)?;
         let resource = Rc::clone(device.resource.get_or_insert_with(|| Rc::from(resource)));
         let link = Link {
-            conn,
+            conn: Some(conn),
             serial: self.sessions,
             presence: None,
             settled: false,
@@ -49,11 +49,17 @@ impl Domain {
             clock: Clock::default(),
             pumping: false,
             chat: None,
+            managed: None,
+            inactive: None,
         };
         if let Some(old) = device.link.replace(Box::new(link)) {
-            self.effects
-                .push_back(Effect::Close(old.conn, StreamError::Conflict));
+            if let Some(conn) = old.conn {
+                self.effects
+                    .push_back(Effect::Close(conn, StreamError::Conflict));
+            }
+            self.wake(id);
             self.end_what_was_in_flight(id, old.in_flight);
+            self.undelivered(old.managed);
             self.reader_left(id);
         }
         Ok((id, user, resource))
@@ -80,13 +86,20 @@ impl Domain {
     /// The connection is gone. Only a device that still has this very connection is affected: a newer
     /// session of the same full JID stays.
     pub(super) fn unbind(&mut self, conn: ConnId, id: DeviceId, now: Now) {
+        let link = self.devices.get(id).and_then(|device| device.link.as_ref());
+        if link.is_some_and(|link| link.conn == Some(conn)) {
+            self.end_session(id, now);
+        }
+    }
+
+    /// The device's session is over.
+    pub(super) fn end_session(&mut self, id: DeviceId, now: Now) {
         let Some(device) = self.devices.get_mut(id) else {
             return;
         };
-        if device.link.as_ref().is_none_or(|link| link.conn != conn) {
+        let Some(link) = device.link.take() else {
             return;
-        }
-        let in_flight = device.link.take().map_or(0, |link| link.in_flight);
+        };
         self.settling.retain(|(_, settling)| *settling != id);
         if device.seen {
             let seconds = now.wall.seconds();
@@ -103,7 +116,9 @@ impl Domain {
                 account.forget(id);
             }
         }
-        self.end_what_was_in_flight(id, in_flight);
+        self.wake(id);
+        self.end_what_was_in_flight(id, link.in_flight);
+        self.undelivered(link.managed);
         self.reader_left(id);
     }
 

@@ -155,8 +155,11 @@ impl Domain {
                 self.drop_delivery(*notification, id, now);
             }
             if let Some(link) = device.link {
-                self.effects
-                    .push_back(Effect::Close(link.conn, StreamError::NotAuthorized));
+                self.wake(id);
+                if let Some(conn) = link.conn {
+                    self.effects
+                        .push_back(Effect::Close(conn, StreamError::NotAuthorized));
+                }
             }
         }
         log::info!("removed {user:?}");

@@ -23,6 +23,8 @@ pub struct Status {
     pub connections: usize,
     /// Logged-in connections.
     pub sessions: usize,
+    /// Sessions whose connection is lost and whose client may come back.
+    pub asleep: usize,
     /// Deliveries that still wait for their device.
     pub waiting: usize,
     /// Notifications kept, with their receipts.
@@ -179,6 +181,7 @@ impl Gateway {
                 .filter(|(name, _)| self.is_online(name))
                 .count(),
             connections: self.conns.len(),
+            asleep: self.domain.sleepers.len(),
             sessions: self
                 .conns
                 .values()

@@ -37,6 +37,13 @@ pub enum StreamError {
     UnsupportedVersion,
     /// `to` cannot be a host name.
     HostUnknown,
+    /// The client has acknowledged more than it was sent (XEP-0198 §4).
+    HandledTooMany {
+        /// What it says it has handled.
+        handled: u32,
+        /// What it was sent.
+        sent: u32,
+    },
 }
 
 impl StreamError {
@@ -61,6 +68,18 @@ impl StreamError {
             Self::UnsupportedEncoding => "unsupported-encoding",
             Self::UnsupportedVersion => "unsupported-version",
             Self::HostUnknown => "host-unknown",
+            Self::HandledTooMany { .. } => "undefined-condition",
+        }
+    }
+
+    /// The element that says what an undefined condition is; empty for all others.
+    #[must_use]
+    pub fn specific(self) -> String {
+        match self {
+            Self::HandledTooMany { handled, sent } => format!(
+                "<handled-count-too-high xmlns='urn:xmpp:sm:3' h='{handled}' send-count='{sent}'/>"
+            ),
+            _ => String::new(),
         }
     }
 }

@@ -38,8 +38,9 @@ pub fn refusal(domain: &str, error: StreamError) -> Vec<u8> {
 pub(super) fn write_end(error: StreamError, out: &mut Vec<u8>) {
     let condition = error.condition();
     let end = format!(
-        "<stream:error><{condition} xmlns='{}'/></stream:error></stream:stream>",
-        ns::STREAMS
+        "<stream:error><{condition} xmlns='{}'/>{}</stream:error></stream:stream>",
+        ns::STREAMS,
+        error.specific()
     );
     out.extend_from_slice(end.as_bytes());
 }

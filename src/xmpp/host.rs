@@ -114,6 +114,21 @@ pub trait Host {
     /// The client has answered an IQ of ours: with a result (`true`) or an error.
     fn answered(&mut self, id: &str, result: bool);
 
+    /// The bound session is managed from here on, and can be resumed if that is wanted and allowed (XEP-0198).
+    fn manage(&mut self, bound: &Bound, resumable: bool) -> Enabled;
+
+    /// The client has handled so many stanzas of its managed session.
+    ///
+    /// # Errors
+    /// How many it has been sent, if that is less.
+    fn acknowledged(&mut self, handled: u32) -> Result<(), u32>;
+
+    /// The client wants to go on with a session of the user it has logged in as; the outcome comes later.
+    fn resume(&mut self, user: &str, session: &str, handled: u32);
+
+    /// Whether anybody looks at the client (XEP-0352).
+    fn client_state(&mut self, active: bool);
+
     /// Whether there is an account of that name.
     fn is_user(&self, name: &str) -> bool;
 
@@ -156,6 +171,15 @@ pub struct AccountChange {
     pub alias: Option<String>,
     /// Words by which senders may address groups.
     pub tags: Option<Vec<String>>,
+}
+
+/// A session has become a managed one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enabled {
+    /// What it can be resumed by, if it can be.
+    pub id: Option<String>,
+    /// For so long after its connection is lost.
+    pub seconds: u64,
 }
 
 /// Who has a topic.

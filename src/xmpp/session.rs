@@ -8,13 +8,19 @@
 // Heads up! Read RFC 6120 §4 (streams) and protocol facts on closing before changing this file: a stock
 // androidpn client comes back only if a stream error precedes the close.
 
+mod management;
+
 use std::fmt;
 use std::rc::Rc;
 
 use minidom::Element;
 
+use self::management::Counting;
+pub use self::management::Written;
 use super::error::{StanzaError, StreamError};
-use super::feature::{auth, caps, disco, message, presence, register, starttls, time};
+use super::feature::{
+    auth, caps, client_state, disco, management as sm, message, presence, register, starttls, time,
+};
 use super::host::Host;
 use super::router::{self, Context, Reply};
 use super::stanza::{self, attr};
@@ -62,6 +68,7 @@ pub struct Session {
     /// Whether TLS lies beneath.
     secure: bool,
     waiting: Option<Box<Waiting>>,
+    counting: Option<Box<Counting>>,
 }
 
 #[derive(Debug)]
@@ -94,6 +101,7 @@ impl Session {
             failures: 0,
             secure: false,
             waiting: None,
+            counting: None,
         }
     }
 
@@ -153,12 +161,14 @@ impl Session {
             return Flow::Open;
         };
         let to = self.peer_address(host);
+        let start = out.len();
         match outcome {
             // A message that has arrived is not answered.
             Ok(()) if waiting.request.name() == "message" => {}
             Ok(()) => stanza::write(stanza::result(&waiting.request, &to, None), out),
             Err(error) => stanza::write_error(&waiting.request, &to, error, out),
         }
+        self.count_written(start, out);
         self.feed(&waiting.behind, host, out)
     }
 
@@ -239,9 +249,13 @@ impl Session {
     }
 
     fn stanza(&mut self, stanza: Element, host: &mut dyn Host, out: &mut Vec<u8>) {
-        if stanza.ns() != ns::CLIENT {
-            return self.foreign_element(&stanza, host, out);
+        match stanza.ns().as_str() {
+            ns::CLIENT => {}
+            sm::NS => return self.manage(stanza, host, out),
+            _ => return self.foreign_element(&stanza, host, out),
         }
+        let start = out.len();
+        self.count_handled();
         match stanza.name() {
             "iq" => self.iq(stanza, host, out),
             "message" => self.message(stanza, host, out),
@@ -253,6 +267,7 @@ impl Session {
             },
             _ => self.close(StreamError::UnsupportedStanzaType, host, out),
         }
+        self.count_written(start, out);
     }
 
     /// Negotiation that this stream does not offer gets the refusal its own specification has.
@@ -267,6 +282,12 @@ impl Session {
                 out.extend_from_slice(starttls::FAILURE.as_bytes());
                 out.extend_from_slice(b"</stream:stream>");
                 self.state = State::Closed;
+            }
+            (_, client_state::NS) if self.bound().is_some() => {
+                match client_state::is_active(element) {
+                    Some(active) => host.client_state(active),
+                    None => self.close(StreamError::UnsupportedStanzaType, host, out),
+                }
             }
             ("auth", ns::SASL) if self.bound().is_none() => {
                 let failure = format!(

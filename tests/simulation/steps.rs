@@ -244,10 +244,11 @@ impl World {
         match self.random.below(14) {
             0..3 => Target::Everyone,
             3 => Target::Alias(format!("a{}", self.random.below(4))),
-            4 => tags(
-                self.random
-                    .pick(&["t0", "t1 & !t2", "t9 & (t0 | !t1)", "!t9", "t3"]),
-            ),
+            4 => {
+                const CONDITIONS: [&str; 5] = ["t0", "t1 & !t2", "t9 & (t0 | !t1)", "!t9", "t3"];
+                let condition: &&str = self.random.pick(&CONDITIONS);
+                tags(condition)
+            }
             5 => Target::Topic((*self.random.pick(&["p0", "p1", "p2", "p9", "p10"])).to_owned()),
             6 => {
                 let phone = self.random.pick(&self.phones);

@@ -53,6 +53,7 @@ pub(crate) fn check(stage: &mut Stage, sight: &Sight) -> Result<(), String> {
                 ("users", status.users.to_string()),
                 ("users-online", status.users_online.to_string()),
                 ("connections", status.connections.to_string()),
+                ("asleep", status.asleep.to_string()),
                 ("sessions", status.sessions.to_string()),
                 ("waiting", status.waiting.to_string()),
                 ("notifications", status.notifications.to_string()),
