@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::devices::{Device, Link};
 use super::domain::{Domain, Effect};
+use super::management::Parcel;
 use super::notification::Priority;
 use super::store::DeviceId;
 use crate::limits;
@@ -33,11 +34,12 @@ impl Link {
     }
 
     /// Keeps a stanza that can wait; gives it back, behind all that has waited, if it cannot.
-    pub fn hold(&mut self, stanza: &Rc<[u8]>) -> Vec<Rc<[u8]>> {
+    pub(super) fn hold(&mut self, parcel: Parcel) -> Vec<Parcel> {
         let Some(inactive) = &mut self.inactive else {
-            return vec![Rc::clone(stanza)];
+            return vec![parcel];
         };
-        if let Some(sender) = presence_of(stanza)
+        if let Parcel::Only(stanza) = &parcel
+            && let Some(sender) = presence_of(stanza)
             && inactive.presences.len() < limits::INACTIVE_PRESENCES
         {
             inactive.presences.insert(sender.into(), Rc::clone(stanza));
@@ -45,8 +47,9 @@ impl Link {
         }
         let mut all: Vec<_> = std::mem::take(&mut inactive.presences)
             .into_values()
+            .map(Parcel::Only)
             .collect();
-        all.push(Rc::clone(stanza));
+        all.push(parcel);
         all
     }
 }

@@ -17,7 +17,7 @@ use super::event::{Answer, AskId, ConnId};
 use super::forms::Prepared;
 use super::ledger::Ledger;
 use super::loading::Loading;
-use super::management::Sleepers;
+use super::management::{Parcel, Sleepers};
 use super::notification::NotificationId;
 use super::offline_messages::HandingOut;
 use super::series::SeriesTable;
@@ -35,7 +35,7 @@ pub enum Effect {
     /// End a stream.
     Close(ConnId, StreamError),
     /// Write a stanza to a device's session, the one of that serial number.
-    Deliver(DeviceId, u32, Rc<[u8]>),
+    Deliver(DeviceId, u32, Parcel),
     /// See what a device can be sent.
     Pump(DeviceId),
     /// Tell a connection what became of the request that waited for the disk.
@@ -193,13 +193,22 @@ impl Domain {
 
     /// Sends one stanza to a device's session; nothing happens if it has none.
     pub(super) fn deliver(&mut self, device: DeviceId, stanza: Rc<[u8]>) {
+        self.send_parcel(device, Parcel::Only(stanza));
+    }
+
+    /// Sends one stanza that the disk keeps until the client is known to have it.
+    pub(super) fn deliver_kept(&mut self, device: DeviceId, stanza: Rc<[u8]>) {
+        self.send_parcel(device, Parcel::Kept(stanza));
+    }
+
+    fn send_parcel(&mut self, device: DeviceId, parcel: Parcel) {
         let link = self
             .devices
             .get(device)
             .and_then(|device| device.link.as_ref());
         if let Some(link) = link {
             self.effects
-                .push_back(Effect::Deliver(device, link.serial, stanza));
+                .push_back(Effect::Deliver(device, link.serial, parcel));
         }
     }
 

@@ -8,6 +8,7 @@ pub use super::domain::Entropy;
 use super::domain::{Domain, Effect};
 use super::event::{Action, Answer, AskId, ConnId, Event, Refusal, Request};
 use super::local::Local;
+use super::management::Parcel;
 use super::store::{DeviceId, Store, StoreError};
 use super::wheel::Wheel;
 use crate::config::Config;
@@ -71,7 +72,7 @@ pub(super) enum Pending {
         device: DeviceId,
         serial: u32,
         conn: Option<ConnId>,
-        bytes: Rc<[u8]>,
+        parcel: Parcel,
     },
     /// The client of that session counts what comes behind this.
     Begin(DeviceId, u32),
@@ -134,8 +135,8 @@ impl Gateway {
                     device,
                     serial,
                     conn,
-                    bytes,
-                } => match self.write_stanza(device, serial, conn, &bytes, out, now) {
+                    parcel,
+                } => match self.write_stanza(device, serial, conn, parcel, out, now) {
                     Some(conn) => Action::Send { conn, tell: false },
                     None => continue,
                 },
@@ -334,7 +335,7 @@ impl Gateway {
         while let Some(effect) = self.domain.effects.pop_front() {
             match effect {
                 Effect::Close(id, error) => self.close(id, error, now),
-                Effect::Deliver(device, serial, bytes) => {
+                Effect::Deliver(device, serial, parcel) => {
                     let link = self.domain.link_mut(device);
                     if let Some(link) = link.filter(|link| link.serial == serial) {
                         let conn = link.conn;
@@ -342,7 +343,7 @@ impl Gateway {
                             device,
                             serial,
                             conn,
-                            bytes,
+                            parcel,
                         });
                     }
                 }

@@ -38,11 +38,30 @@ pub struct Managed {
     pub handled: u32,
 }
 
+/// A stanza on its way to a session.
+#[derive(Clone, Debug)]
+pub enum Parcel {
+    /// If it does not arrive, something has to be done about it.
+    Only(Rc<[u8]>),
+    /// If it does not arrive, the disk still has it.
+    Kept(Rc<[u8]>),
+}
+
+impl Parcel {
+    /// The stanza.
+    #[must_use]
+    pub fn stanza(&self) -> &Rc<[u8]> {
+        match self {
+            Self::Only(stanza) | Self::Kept(stanza) => stanza,
+        }
+    }
+}
+
 /// A stanza the client may not have.
 #[derive(Debug)]
 enum Unacknowledged {
     /// Written again when the session is resumed.
-    Stanza(Rc<[u8]>),
+    Stanza(Parcel),
     /// A push, which the device's queue keeps.
     Push(NotificationId),
 }
@@ -95,18 +114,18 @@ impl Managed {
         self.unacknowledged
             .retain(|one| matches!(one, Unacknowledged::Stanza(_)));
         for one in &self.unacknowledged {
-            if let Unacknowledged::Stanza(bytes) = one {
-                out.extend_from_slice(bytes);
+            if let Unacknowledged::Stanza(parcel) = one {
+                out.extend_from_slice(parcel.stanza());
             }
         }
     }
 
-    /// The stanzas nobody will write again.
-    pub fn into_stanzas(self) -> impl Iterator<Item = Rc<[u8]>> {
+    /// The stanzas that are lost if nobody cares for them, oldest first.
+    pub(super) fn into_lost(self) -> impl Iterator<Item = Rc<[u8]>> {
         let all = self.unacknowledged.into_iter();
         all.filter_map(|one| match one {
-            Unacknowledged::Stanza(bytes) => Some(bytes),
-            Unacknowledged::Push(_) => None,
+            Unacknowledged::Stanza(Parcel::Only(stanza)) => Some(stanza),
+            Unacknowledged::Stanza(Parcel::Kept(_)) | Unacknowledged::Push(_) => None,
         })
     }
 }
@@ -114,7 +133,7 @@ impl Managed {
 impl Unacknowledged {
     fn bytes(&self) -> usize {
         match self {
-            Self::Stanza(bytes) => bytes.len(),
+            Self::Stanza(parcel) => parcel.stanza().len(),
             Self::Push(_) => 0,
         }
     }
@@ -164,7 +183,7 @@ impl Domain {
 
     /// A stanza goes to a device's session: it is kept until the client acknowledges it. True if the client
     /// should be asked.
-    pub(super) fn sent(&mut self, id: DeviceId, stanza: &Rc<[u8]>) -> bool {
+    pub(super) fn sent(&mut self, id: DeviceId, parcel: Parcel) -> bool {
         let Some(link) = self.link_mut(id).filter(|link| link.is_managed()) else {
             return false;
         };
@@ -172,7 +191,9 @@ impl Domain {
         let Some(managed) = &mut link.managed else {
             return false;
         };
-        managed.sent(Unacknowledged::Stanza(Rc::clone(stanza)));
+        // A message is worth a question of its own; everything else waits for company.
+        let is_message = parcel.stanza().starts_with(b"<message");
+        managed.sent(Unacknowledged::Stanza(parcel));
         if managed.is_full() {
             match conn {
                 Some(conn) => self
@@ -182,9 +203,7 @@ impl Domain {
             }
             return false;
         }
-        // A message is worth a question of its own; everything else waits for company.
-        let asks =
-            stanza.starts_with(b"<message") || managed.unasked >= limits::STANZAS_PER_REQUEST;
+        let asks = is_message || managed.unasked >= limits::STANZAS_PER_REQUEST;
         asks && !asleep
     }
 
@@ -239,11 +258,6 @@ impl Domain {
             managed.replay(out);
         }
         out.len() > start
-    }
-
-    /// What nobody will acknowledge any longer.
-    pub(super) fn undelivered(&mut self, managed: Option<Box<Managed>>) {
-        let _ = managed;
     }
 
     // ---- sleep ---------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ pub mod tag_expression;
 pub mod targets;
 pub mod timetable;
 pub mod topics;
+mod undelivered;
 pub mod unwritten;
 pub mod views;
 pub mod waiting;

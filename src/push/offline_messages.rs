@@ -159,7 +159,7 @@ impl Domain {
         for document in waiting {
             handed.bytes += size(&document);
             if let Some(bytes) = delivered(&document.text, bound) {
-                self.deliver(device, bytes.into());
+                self.deliver_kept(device, bytes.into());
             } else {
                 log::error!(
                     "a message that waits for {:?} cannot be read, dropped",

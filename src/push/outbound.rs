@@ -1,11 +1,10 @@
 //! What is written to a connection: replies, stanzas for its session, and the pushes its device waits for. What
 //! the client counts (XEP-0198 §4) is counted here, where its order on the wire is settled.
 
-use std::rc::Rc;
-
 use super::domain::Domain;
 use super::event::{Action, ConnId};
 use super::gateway::{Gateway, Pending};
+use super::management::Parcel;
 use super::store::DeviceId;
 use crate::time::Now;
 use crate::xmpp::feature::{management, time};
@@ -34,7 +33,7 @@ impl Gateway {
                     device,
                     serial,
                     conn: Some(id),
-                    bytes: bytes.into(),
+                    parcel: Parcel::Only(bytes.into()),
                 },
                 None => Pending::Begin(device, serial),
             };
@@ -55,7 +54,7 @@ impl Gateway {
         device: DeviceId,
         serial: u32,
         conn: Option<ConnId>,
-        bytes: &Rc<[u8]>,
+        parcel: Parcel,
         out: &mut Vec<u8>,
         now: Now,
     ) -> Option<ConnId> {
@@ -63,15 +62,15 @@ impl Gateway {
         let Some(link) = link.filter(|link| link.serial == serial) else {
             // The session is over; what was meant for it before comes before the end of its stream.
             let conn = conn.filter(|conn| self.conns.contains_key(conn))?;
-            out.extend_from_slice(bytes);
+            out.extend_from_slice(parcel.stanza());
             return Some(conn);
         };
         let conn = link.conn;
         let mut asks = false;
         let start = out.len();
-        for stanza in link.hold(bytes) {
-            asks |= self.domain.sent(device, &stanza);
-            out.extend_from_slice(&stanza);
+        for parcel in link.hold(parcel) {
+            out.extend_from_slice(parcel.stanza());
+            asks |= self.domain.sent(device, parcel);
         }
         let Some(conn) = conn.filter(|_| out.len() > start) else {
             out.truncate(start);

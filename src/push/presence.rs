@@ -59,7 +59,7 @@ impl Domain {
             }
             self.wake(id);
             self.end_what_was_in_flight(id, old.in_flight);
-            self.undelivered(old.managed);
+            self.undelivered(id, old.managed);
             self.reader_left(id);
         }
         Ok((id, user, resource))
@@ -118,7 +118,7 @@ impl Domain {
         }
         self.wake(id);
         self.end_what_was_in_flight(id, link.in_flight);
-        self.undelivered(link.managed);
+        self.undelivered(id, link.managed);
         self.reader_left(id);
     }
 

@@ -97,10 +97,10 @@ impl Gateway {
                 Pending::Stanza {
                     device: to,
                     serial: of,
-                    bytes,
+                    parcel,
                     ..
                 } if to == device && Some(of) == serial => {
-                    self.domain.sent(device, &bytes);
+                    self.domain.sent(device, parcel);
                 }
                 Pending::Pump(to) if to == device => {}
                 other => rest.push_back(other),

@@ -51,6 +51,23 @@ pub enum Storing {
     Forbidden,
 }
 
+impl Message {
+    /// A message that has been on its way before, for `to`.
+    #[must_use]
+    pub fn again(stanza: Element, to: Jid) -> Self {
+        Self {
+            kind: kind(&stanza),
+            is_copied: false,
+            storing: match kind(&stanza) {
+                Kind::Chat | Kind::Normal => storing(&stanza),
+                _ => Storing::Needless,
+            },
+            stanza,
+            to,
+        }
+    }
+}
+
 /// Routes a message of a logged-in client. `Ok(true)` if it waits for the disk, which is to answer first.
 ///
 /// # Errors
