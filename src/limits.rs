@@ -39,6 +39,18 @@ pub const TAGS: usize = 32;
 pub const TAG_TERMS: usize = 64;
 /// Bytes of each part of what a client announces of its capabilities; over it they are not asked for.
 pub const CAPS_PART: usize = 256;
+/// Rounds of PBKDF2 that a password's keys are made with (RFC 7677 §4 wants 4096 at least): a few milliseconds
+/// of ours whenever a password is set, and of the phone's at each login. They keep whoever steals the database
+/// from trying passwords fast.
+pub const SCRAM_ITERATIONS: u32 = 4096;
+/// Fewest rounds of keys that come with an export; with fewer the account is left out.
+pub const SCRAM_ITERATIONS_LEAST: u32 = 4096;
+/// Most rounds of keys that come with an export; with more the account is left out.
+pub const SCRAM_ITERATIONS_MOST: u32 = 100_000;
+/// Characters of a client's nonce; over it: SASL failure `malformed-request`.
+pub const SCRAM_NONCE: usize = 256;
+/// Random bytes the server adds to it.
+pub const SCRAM_SERVER_NONCE: usize = 18;
 /// Refused logins and registrations on one connection; at the last one: stream error `policy-violation`.
 pub const LOGIN_FAILURES: u8 = 10;
 

@@ -12,7 +12,7 @@ use lanpush::edge::data_dir::DataDir;
 use lanpush::edge::storage::SledStore;
 use lanpush::push::Gateway;
 use lanpush::push::notification::{DeliveryState, Extras, NotificationId, Priority, Target};
-use lanpush::push::store::{Row, Store};
+use lanpush::push::store::{DeviceId, DocumentKind, Row, Store};
 use lanpush::time::{Instant, Now, Wall};
 
 use scratch::Scratch;
@@ -135,4 +135,36 @@ fn version_1_goes_on_in_the_gateway() {
         .map(|user| (user.name.as_str(), user.waiting))
         .collect();
     assert_eq!(waiting, [(LONG, 1), ("eve", 1), ("sam", 5)]);
+}
+
+#[test]
+fn version_2_is_read_row_by_row() {
+    let (_scratch, _data, store) = open("version-2");
+    let mut rows = Vec::new();
+    store.load(&mut |row| rows.push(row)).unwrap();
+    assert_eq!(store.damaged(), 0);
+    assert_eq!(rows.len(), 2 + 2 + 1 + 1);
+    let sam = store.account("sam").unwrap().unwrap();
+    assert_eq!(sam.password, "secret of sam");
+    assert_eq!(sam.keys, None);
+    let topics: Vec<_> = sam
+        .subscriptions
+        .iter()
+        .map(|one| (one.topic.as_str(), one.device))
+        .collect();
+    assert_eq!(topics, [("doors", None), ("garden", Some(DeviceId(1)))]);
+    assert_eq!(
+        store.account(LONG).unwrap().unwrap().email,
+        format!("{LONG}@lan")
+    );
+    let door = store.notification(id(1)).unwrap().unwrap();
+    assert_eq!(door.target.to_string(), "topic:doors");
+    assert_eq!((door.extras.priority.number(), door.extras.ttl), (5, 3600));
+    let device = rows.iter().find_map(|row| match row {
+        Row::Device(device) if device.id == DeviceId(1) => Some(device),
+        _ => None,
+    });
+    assert!(device.unwrap().withdraws);
+    let cards = store.documents("sam", DocumentKind::Vcard).unwrap();
+    assert_eq!(cards.len(), 1);
 }

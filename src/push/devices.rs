@@ -12,7 +12,7 @@ use super::notification::NotificationId;
 use super::store::DeviceId;
 use crate::time::Instant;
 use crate::xmpp::feature::caps::Abilities;
-use crate::xmpp::host::Presence;
+use crate::xmpp::host::{Login, Presence};
 
 /// A device.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub struct Link {
     pub conn: Option<ConnId>,
     /// Tells this session from the device's earlier ones.
     pub serial: u32,
+    /// How the session has logged in.
+    pub login: Login,
     /// What it has announced; `None` while it wants nothing.
     pub presence: Option<Presence>,
     /// Whether it has had its time to settle and may be sent to.

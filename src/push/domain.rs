@@ -107,6 +107,8 @@ pub struct Domain {
     pub(super) tally: Tally,
     /// Why the store refused the last request, until one succeeds.
     pub(super) trouble: Option<StoreError>,
+    /// What keys of nobody are made with, once they were wanted.
+    pub(super) secret: Option<[u8; 32]>,
     own_name: Rc<str>,
 }
 
@@ -149,6 +151,7 @@ impl Domain {
             holding: Holding::new(),
             tally: Tally::default(),
             trouble: None,
+            secret: None,
         };
         domain.give_every_account_a_device();
         domain.prune_subscriptions();

@@ -10,6 +10,7 @@ use super::notification::{
 use super::store::{Account, Device, DeviceId, Document, DocumentId, DocumentKind, Subscription};
 use super::tag_expression::TagExpression;
 use crate::limits;
+use crate::xmpp::sasl::keys::{Keys, Pair};
 
 /// The named field cannot be stored: it is longer than the form holds, or a name that cannot be one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,7 @@ pub(super) fn of_account(account: &Account) -> Result<Vec<u8>, Unstorable> {
     out.extend(account.created.to_be_bytes());
     out.extend(account.updated.to_be_bytes());
     of_subscriptions(&account.subscriptions, &mut out)?;
+    of_keys(account.keys.as_deref(), &mut out);
     Ok(out)
 }
 
@@ -51,8 +53,39 @@ pub(super) fn account(mut fields: Fields<'_>) -> Option<Account> {
         created: fields.number()?,
         updated: fields.number()?,
         subscriptions: fields.since(2, subscriptions)?,
+        keys: fields.since(3, keys)?.map(Box::new),
     };
     fields.end(account)
+}
+
+fn of_keys(keys: Option<&Keys>, out: &mut Vec<u8>) {
+    out.push(u8::from(keys.is_some()));
+    if let Some(keys) = keys {
+        out.extend(keys.iterations.to_be_bytes());
+        out.extend(keys.salt);
+        out.extend(keys.sha1.stored);
+        out.extend(keys.sha1.server);
+        out.extend(keys.sha256.stored);
+        out.extend(keys.sha256.server);
+    }
+}
+
+fn keys(fields: &mut Fields<'_>) -> Option<Option<Keys>> {
+    if fields.byte()? == 0 {
+        return Some(None);
+    }
+    Some(Some(Keys {
+        iterations: fields.short()?,
+        salt: fields.array()?,
+        sha1: Pair {
+            stored: fields.array()?,
+            server: fields.array()?,
+        },
+        sha256: Pair {
+            stored: fields.array()?,
+            server: fields.array()?,
+        },
+    }))
 }
 
 fn of_subscriptions(all: &[Subscription], out: &mut Vec<u8>) -> Result<(), Unstorable> {

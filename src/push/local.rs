@@ -16,7 +16,10 @@ use crate::time::{Now, Wall};
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::feature::caps::Caps;
 use crate::xmpp::feature::message::Message;
-use crate::xmpp::host::{AccountChange, Enabled, Host, Presence, Registration, Scope, TopicChange};
+use crate::xmpp::host::{
+    AccountChange, Enabled, Host, Login, Presence, Registration, Scope, TopicChange,
+};
+use crate::xmpp::sasl::keys::Keys;
 use crate::xmpp::session::Bound;
 
 /// One connection's view of the domain, made anew for every event.
@@ -67,19 +70,37 @@ impl Host for Local<'_> {
         self.domain.may_register(self.peer)
     }
 
-    fn password(&self, user: &str) -> Result<Option<String>, StanzaError> {
-        // The account in memory decides: what the disk has may be on its way out.
-        if self.domain.accounts.get(user).is_none() {
-            return Ok(None);
-        }
-        Ok(self.domain.account(user)?.map(|account| account.password))
+    fn random(&mut self, bytes: &mut [u8]) {
+        (self.domain.entropy)(bytes);
     }
 
-    fn bind(&mut self, user: &str, resource: &str) -> Result<(Rc<str>, Rc<str>), StanzaError> {
-        let (device, user, resource) = self.domain.bind(self.conn, user, resource)?;
+    fn recoverable_password(&self, user: &str) -> Result<Option<String>, StanzaError> {
+        self.domain.recoverable_password(user)
+    }
+
+    fn is_password(&mut self, user: &str, password: &str) -> Result<bool, StanzaError> {
+        self.domain.is_password(user, password)
+    }
+
+    fn keys(&mut self, user: &str) -> Result<(Keys, bool), StanzaError> {
+        self.domain.keys(user)
+    }
+
+    fn bind(
+        &mut self,
+        user: &str,
+        resource: Option<&str>,
+        login: Login,
+    ) -> Result<(Rc<str>, Rc<str>), StanzaError> {
+        let (device, user, resource) = self.domain.bind(self.conn, user, resource, login)?;
         log::debug!("c{}: {user}/{resource} logged in", self.conn.0);
         *self.device = Some(device);
         Ok((user, resource))
+    }
+
+    fn login(&self) -> Option<Login> {
+        let device = self.domain.devices.get((*self.device)?)?;
+        device.link.as_ref().map(|link| link.login)
     }
 
     fn register(&mut self, registration: Registration) -> Result<bool, StanzaError> {

@@ -13,6 +13,7 @@ pub mod chat;
 pub mod client_state;
 pub mod clock_hints;
 pub mod commits;
+mod credentials;
 pub mod delivery;
 pub mod devices;
 pub mod domain;

@@ -13,36 +13,46 @@ use super::store::{Change, Device, DeviceId};
 use crate::limits;
 use crate::time::Now;
 use crate::xmpp::error::{StanzaError, StreamError};
-use crate::xmpp::host::Presence;
+use crate::xmpp::host::{Login, Presence};
 
 /// How far `last_seen` on disk may lag behind: it is worth no write of its own.
 const LAST_SEEN_LAG: u64 = 86_400;
+/// How a resource begins that the server has made; eight hex digits follow.
+const SERVER_MADE: &str = "lanpush-";
 
 impl Domain {
-    /// Makes `conn` the session of `user/resource`; an older one ends with a conflict.
+    /// Makes `conn` the session of `user/resource`; an older one ends with a conflict. Without a resource it
+    /// gets one of the server's.
     pub(super) fn bind(
         &mut self,
         conn: ConnId,
         user: &str,
-        resource: &str,
+        resource: Option<&str>,
+        login: Login,
     ) -> Result<(DeviceId, Rc<str>, Rc<str>), StanzaError> {
         let Some((user, _)) = self.accounts.get(user) else {
             return Err(StanzaError::NotAuthorized);
         };
         let user = Rc::clone(user);
-        let id = self.device_for(&user, resource);
+        let resource = match resource {
+            Some(resource) => Rc::from(resource),
+            None => self.resource_for(&user),
+        };
+        let id = self.device_for(&user, &resource);
         self.settling.retain(|(_, settling)| *settling != id);
         self.sessions = self.sessions.wrapping_add(1);
         let device = self
             .devices
             .get_mut(id)
             .ok_or(StanzaError::InternalServerError)?;
-        let resource = Rc::clone(device.resource.get_or_insert_with(|| Rc::from(resource)));
+        let resource = Rc::clone(device.resource.get_or_insert(resource));
         let link = Link {
             conn: Some(conn),
             serial: self.sessions,
+            login,
             presence: None,
-            settled: false,
+            // Only androidpn's clients announce themselves before they listen.
+            settled: login == Login::Sasl,
             in_flight: 0,
             ping: None,
             pings: 0,
@@ -63,6 +73,22 @@ impl Domain {
             self.reader_left(id);
         }
         Ok((id, user, resource))
+    }
+
+    /// A resource for whoever wants none in particular: that of a device which is away and got its own in the
+    /// same way, so that a client which never names one is one device and not another at each login.
+    fn resource_for(&mut self, user: &Rc<str>) -> Rc<str> {
+        let devices = self.accounts.devices(user).iter();
+        let devices = devices.filter_map(|id| self.devices.get(*id));
+        let away = devices.filter(|device| device.link.is_none());
+        let ours = away.filter(|device| device.resource.as_deref().is_some_and(is_server_made));
+        if let Some(device) = ours.max_by_key(|device| device.last_seen)
+            && let Some(resource) = &device.resource
+        {
+            return Rc::clone(resource);
+        }
+        let number = u32::from_be_bytes(self.random());
+        format!("{SERVER_MADE}{number:08x}").into()
     }
 
     /// The device of that resource; else the one that waits for a first resource; else a fresh one.
@@ -281,4 +307,11 @@ impl Domain {
             }));
         }
     }
+}
+
+fn is_server_made(resource: &str) -> bool {
+    let digits = resource.strip_prefix(SERVER_MADE);
+    digits.is_some_and(|digits| {
+        digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+    })
 }

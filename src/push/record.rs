@@ -349,6 +349,7 @@ mod tests {
     use crate::push::notification::{DeliveryState, Extras, Link, Priority, Target};
     use crate::push::row::checksum;
     use crate::push::store::{Device, Subscription};
+    use crate::xmpp::sasl::keys::{Keys, SALT};
 
     type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
     type Read = Vec<Result<Row, BadRecord>>;
@@ -403,6 +404,7 @@ mod tests {
             tags: vec!["office".into(), String::new()],
             created: 1_700_000_000,
             updated: u64::MAX,
+            keys: Some(Box::new(Keys::new("p", [9; SALT]))),
             subscriptions: vec![
                 Subscription {
                     topic: "doors".into(),

@@ -11,7 +11,7 @@ use super::topics;
 use crate::limits;
 use crate::time::Now;
 use crate::xmpp::error::{StanzaError, StreamError};
-use crate::xmpp::host::{AccountChange, Registration};
+use crate::xmpp::host::{AccountChange, NewPassword, Registration};
 use crate::xmpp::jid;
 
 impl Domain {
@@ -24,7 +24,7 @@ impl Domain {
     ) -> Result<bool, StanzaError> {
         if let Some((account, device)) = self.commits.registering(&registration.user) {
             // Some clients connect twice at once: the second waits for the disk like the first.
-            if account.password != registration.password {
+            if !account.is_password(&registration.password.text) {
                 return Err(StanzaError::Conflict);
             }
             let (account, device) = (account.clone(), device);
@@ -42,15 +42,15 @@ impl Domain {
             return Err(StanzaError::ResourceConstraint);
         }
         let seconds = now.wall.seconds();
-        let account = Account {
+        let mut account = Account {
             name: registration.user,
-            password: registration.password,
             full_name: registration.name,
             email: registration.email,
             created: seconds,
             updated: seconds,
             ..Account::default()
         };
+        self.set_credentials(&mut account, registration.password);
         let device = self.devices.fresh_id();
         let changes = vec![
             Change::PutAccount(account.clone()),
@@ -79,7 +79,12 @@ impl Domain {
             alias,
             tags,
         } = change;
-        account.password = password.unwrap_or(account.password);
+        if let Some(mut password) = password {
+            // A phone that logs in with a digest goes on doing so; nobody else's password comes to lie in the
+            // clear.
+            password.recoverable &= !account.password.is_empty();
+            self.set_credentials(&mut account, password);
+        }
         account.email = email.unwrap_or(account.email);
         account.full_name = name.unwrap_or(account.full_name);
         account.alias = alias.unwrap_or(account.alias);
@@ -180,7 +185,7 @@ impl Domain {
         }
         let registration = Registration {
             user,
-            password,
+            password: keys_only(password),
             ..Registration::default()
         };
         self.register(registration, Waiter::Ask(ask), now)
@@ -232,7 +237,7 @@ impl Domain {
         let user = self.known(name)?;
         check_password(&password)?;
         let change = AccountChange {
-            password: Some(password),
+            password: Some(keys_only(password)),
             ..AccountChange::default()
         };
         self.change_account(&user, change, Waiter::Ask(ask), now)
@@ -250,6 +255,14 @@ impl Domain {
         let user = local_part(name)?;
         let found = self.accounts.get(&user).map(|(name, _)| Rc::clone(name));
         found.ok_or(Refusal::Unknown(Target::User(user)))
+    }
+}
+
+/// What an administrator sets is for clients of any kind, which can all do without the password itself.
+fn keys_only(text: String) -> NewPassword {
+    NewPassword {
+        text,
+        recoverable: false,
     }
 }
 

@@ -10,7 +10,8 @@ use super::fields::Fields;
 /// |---|---|
 /// | 1 | accounts, devices, notifications, deliveries |
 /// | 2 | subscriptions, what a device's app can do, heads and extras of notifications, more times of deliveries |
-pub const VERSION: u8 = 2;
+/// | 3 | keys of passwords |
+pub const VERSION: u8 = 3;
 
 /// First byte of an account's keys.
 pub(super) const ACCOUNT: u8 = 1;

@@ -9,9 +9,11 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
 
 use super::head::Head;
 use super::notification::{DeliveryState, Notification, NotificationId};
+use crate::xmpp::sasl::keys::Keys;
 
 /// An account as stored: credentials and what the user or an administrator said about it.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
@@ -19,8 +21,11 @@ use super::notification::{DeliveryState, Notification, NotificationId};
 pub struct Account {
     /// Local part, lower case: the key.
     pub name: String,
-    /// Clear text, because the digest of XEP-0078 needs it (§3).
+    /// Clear text where the digest of XEP-0078 needs it (§3); empty where only [`keys`](Self::keys) are kept.
     pub password: String,
+    /// Keys of the password; they may be missing where it is kept in the clear, until they are wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Box<Keys>>,
     /// As given at registration, may be empty.
     pub full_name: String,
     /// As given at registration, may be empty.
@@ -35,6 +40,20 @@ pub struct Account {
     pub created: u64,
     /// Seconds since 1970 of the last change of this record.
     pub updated: u64,
+}
+
+impl Account {
+    /// Whether this is the account's password. Takes milliseconds where only keys of it are kept.
+    #[must_use]
+    pub fn is_password(&self, password: &str) -> bool {
+        match &self.keys {
+            _ if !self.password.is_empty() => {
+                bool::from(self.password.as_bytes().ct_eq(password.as_bytes()))
+            }
+            Some(keys) => keys.are_of(password),
+            None => false,
+        }
+    }
 }
 
 /// A topic somebody wants.

@@ -1,5 +1,6 @@
 //! What one connection may ask of the rest of the server: the port between floor 0 and floor 1.
 
+use std::fmt;
 use std::rc::Rc;
 
 use minidom::Element;
@@ -7,6 +8,7 @@ use minidom::Element;
 use super::error::StanzaError;
 use super::feature::caps::Caps;
 use super::feature::message::Message;
+use super::sasl::keys::Keys;
 use super::session::Bound;
 use crate::config::Config;
 use crate::time::Wall;
@@ -31,19 +33,45 @@ pub trait Host {
     /// Whether this connection's address may register an account (`xmpp.registration`).
     fn may_register(&self) -> bool;
 
-    /// The clear password of a user, or `None` if there is no such user.
+    /// Fills a buffer with random bytes.
+    fn random(&mut self, bytes: &mut [u8]);
+
+    /// The clear password of a user, which only some accounts have: those of androidpn's clients, whose login
+    /// needs it (XEP-0078 §3). `None` if there is no such user, or only keys of theirs.
     ///
     /// # Errors
     /// `internal-server-error` if the store cannot be read; never `not-authorized`, which would make an
     /// androidpn client throw its identity away.
-    fn password(&self, user: &str) -> Result<Option<String>, StanzaError>;
+    fn recoverable_password(&self, user: &str) -> Result<Option<String>, StanzaError>;
 
-    /// Makes this connection the session of `user/resource`. An older session of that full JID ends with
-    /// `<conflict/>`. Returns shared copies of both parts.
+    /// Whether this is the user's password. Takes milliseconds where only keys of it are kept, and if there is
+    /// no such user.
+    ///
+    /// # Errors
+    /// As [`recoverable_password`](Self::recoverable_password).
+    fn is_password(&mut self, user: &str, password: &str) -> Result<bool, StanzaError>;
+
+    /// The keys of a user's password, and `true`; for somebody unknown keys that no password has, always the
+    /// same ones, and `false`.
+    ///
+    /// # Errors
+    /// As [`recoverable_password`](Self::recoverable_password).
+    fn keys(&mut self, user: &str) -> Result<(Keys, bool), StanzaError>;
+
+    /// Makes this connection the session of `user/resource`; without a resource, of one the server makes. An
+    /// older session of that full JID ends with `<conflict/>`. Returns shared copies of both parts.
     ///
     /// # Errors
     /// The account is gone (`not-authorized`).
-    fn bind(&mut self, user: &str, resource: &str) -> Result<(Rc<str>, Rc<str>), StanzaError>;
+    fn bind(
+        &mut self,
+        user: &str,
+        resource: Option<&str>,
+        login: Login,
+    ) -> Result<(Rc<str>, Rc<str>), StanzaError>;
+
+    /// How the session of this connection has logged in; `None` if it is not bound.
+    fn login(&self) -> Option<Login>;
 
     /// Registers an account. `Ok(false)` if it exists with this very password, `Ok(true)` if the outcome
     /// comes later (see [`Session::finish`](super::session::Session::finish)).
@@ -145,13 +173,39 @@ pub trait Host {
     fn send(&mut self, message: Message, bound: &Bound) -> Result<bool, StanzaError>;
 }
 
+/// How a session has logged in, which tells what kind of client it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// By `jabber:iq:auth` (XEP-0078): a client of androidpn's.
+    Legacy,
+    /// By SASL and resource binding: a present-day XMPP app.
+    Sasl,
+}
+
+/// A password that is to be kept.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct NewPassword {
+    /// Clear text.
+    pub text: String,
+    /// Whether it may be kept as it is. It may if it came over the network in the clear, from a client that may
+    /// want to log in with a digest of it; of any other only keys are kept.
+    pub recoverable: bool,
+}
+
+/// Never shown.
+impl fmt::Debug for NewPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewPassword").finish_non_exhaustive()
+    }
+}
+
 /// What a phone sends to get an account (XEP-0077 §3.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Registration {
     /// Local part, already in its canonical form.
     pub user: String,
-    /// Clear text.
-    pub password: String,
+    /// Its password.
+    pub password: NewPassword,
     /// May be empty.
     pub email: String,
     /// May be empty.
@@ -161,8 +215,8 @@ pub struct Registration {
 /// Fields of an account to replace; `None` leaves a field as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountChange {
-    /// Clear text.
-    pub password: Option<String>,
+    /// Another password.
+    pub password: Option<NewPassword>,
     /// E-mail address.
     pub email: Option<String>,
     /// Full name.

@@ -10,6 +10,7 @@ pub mod host;
 pub mod jid;
 pub mod ns;
 pub mod router;
+pub mod sasl;
 pub mod session;
 pub mod stanza;
 pub mod stream;

@@ -1,5 +1,7 @@
 //! The table from (IQ type, namespace) to feature, and the one fallback for what no feature takes.
 
+use std::rc::Rc;
+
 use minidom::Element;
 
 use super::error::StanzaError;
@@ -14,8 +16,8 @@ pub enum Reply {
     Empty,
     /// A result with this child.
     With(Element),
-    /// The credentials are right: an empty result to the full JID that the session has from now on.
-    LoggedIn(Bound),
+    /// The session has this full JID from now on; a result to it, with this child if there is one.
+    LoggedIn(Bound, Option<Element>),
     /// The disk has to answer first; then an empty result, or an error.
     Later,
 }
@@ -28,7 +30,9 @@ pub struct Context<'a> {
     pub stream_id: &'a str,
     /// The name the client uses for this server.
     pub domain: &'a str,
-    /// Who is logged in here, if anybody.
+    /// Who has logged in here, if anybody: by SASL before a resource is bound.
+    pub user: Option<&'a Rc<str>>,
+    /// The full JID of who is logged in.
     pub bound: Option<&'a Bound>,
     /// Whether the connection is encrypted.
     pub secure: bool,
@@ -41,8 +45,19 @@ pub type Handler = fn(&Iq<'_>, &mut Context<'_>) -> Result<Reply, StanzaError>;
 pub struct Route {
     namespace: &'static str,
     is_set: bool,
-    before_login: bool,
+    stage: Stage,
     handler: Handler,
+}
+
+/// When a client may send what a row is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Before it has logged in, or when it is bound.
+    Always,
+    /// When it has logged in, bound or not.
+    LoggedIn,
+    /// When it is bound.
+    Bound,
 }
 
 impl Route {
@@ -52,7 +67,7 @@ impl Route {
         Self {
             namespace,
             is_set: false,
-            before_login: false,
+            stage: Stage::Bound,
             handler,
         }
     }
@@ -63,7 +78,7 @@ impl Route {
         Self {
             namespace,
             is_set: true,
-            before_login: false,
+            stage: Stage::Bound,
             handler,
         }
     }
@@ -71,7 +86,14 @@ impl Route {
     /// The same, before login too.
     #[must_use]
     pub const fn before_login(mut self) -> Self {
-        self.before_login = true;
+        self.stage = Stage::Always;
+        self
+    }
+
+    /// The same, before a resource is bound too, but not before login.
+    #[must_use]
+    pub const fn before_bind(mut self) -> Self {
+        self.stage = Stage::LoggedIn;
         self
     }
 }
@@ -103,15 +125,20 @@ pub fn route(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaErro
         return Err(StanzaError::ServiceUnavailable);
     }
     let namespace = iq.payload.ns();
-    let logged_in = context.bound.is_some();
+    let bound = context.bound.is_some();
+    let logged_in = context.user.is_some();
     let route = TABLE.iter().copied().flatten().find(|route| {
         route.namespace == namespace
             && route.is_set == iq.is_set
-            && (route.before_login || logged_in)
+            && match route.stage {
+                Stage::Always => bound || !logged_in,
+                Stage::LoggedIn => logged_in,
+                Stage::Bound => bound,
+            }
     });
     match route {
         Some(route) => (route.handler)(iq, context),
-        None if logged_in => Err(StanzaError::ServiceUnavailable),
+        None if bound => Err(StanzaError::ServiceUnavailable),
         None => Err(StanzaError::NotAuthorized),
     }
 }

@@ -1,14 +1,15 @@
 //! RFC 6120 §4: the life of one client's stream, from its header to its end.
 //!
 //! ```text
-//! Opening --header--> Open --login--> Bound
-//!    ^--- StartingTls <---|
+//! Opening --header--> Open --jabber:iq:auth, or SASL and bind--> Bound
+//!    ^---------------------|  STARTTLS, SASL: the stream begins anew
 //!    any state --</stream:stream>, error, limit, shutdown--> Closed
 //! ```
 // Heads up! Read RFC 6120 §4 (streams) and protocol facts on closing before changing this file: a stock
 // androidpn client comes back only if a stream error precedes the close.
 
 mod management;
+mod negotiation;
 
 use std::fmt;
 use std::rc::Rc;
@@ -18,14 +19,13 @@ use minidom::Element;
 use self::management::Counting;
 pub use self::management::Written;
 use super::error::{StanzaError, StreamError};
-use super::feature::{
-    auth, caps, client_state, disco, management as sm, message, presence, register, starttls, time,
-};
+use super::feature::{caps, disco, management as sm, message, presence, time};
 use super::host::Host;
 use super::router::{self, Context, Reply};
+use super::sasl::Exchange;
 use super::stanza::{self, attr};
-use super::stream::{Frame, Header, StreamReader};
-use super::{header, jid, ns};
+use super::stream::{Frame, StreamReader};
+use super::{header, ns};
 use crate::limits;
 
 /// The full JID of a logged-in session, in the very domain name its client uses.
@@ -73,11 +73,17 @@ pub struct Session {
 
 #[derive(Debug)]
 enum State {
-    Opening,
+    /// A header has to come; somebody may have logged in by SASL before it.
+    Opening {
+        user: Option<Rc<str>>,
+    },
     /// `<proceed/>` is written, and the stream begins anew as soon as it is out.
     StartingTls,
+    /// The header has come. Who has logged in by SASL has to bind a resource and may do nothing else.
     Open {
         domain: Rc<str>,
+        user: Option<Rc<str>>,
+        exchange: Option<Box<Exchange>>,
     },
     Bound(Bound),
     Closed,
@@ -97,7 +103,7 @@ impl Session {
         Self {
             reader: StreamReader::new(limits::STANZA_BYTES_BEFORE_LOGIN),
             stream_id,
-            state: State::Opening,
+            state: State::Opening { user: None },
             failures: 0,
             secure: false,
             waiting: None,
@@ -137,7 +143,7 @@ impl Session {
                 State::StartingTls => {
                     // What came behind <starttls/> is no TLS: somebody may have slipped it in (RFC 6120 §5.3.2).
                     self.secure = true;
-                    self.begin_anew(host);
+                    self.begin_anew(None, host);
                     return Flow::StartTls;
                 }
                 _ => {}
@@ -178,7 +184,7 @@ impl Session {
         self.waiting = None;
         match state {
             State::Closed => return,
-            State::Opening => {
+            State::Opening { .. } => {
                 let domain = host.config().server.domain.clone();
                 header::write(&domain, self.stream_id, "en", out);
             }
@@ -196,56 +202,6 @@ impl Session {
                 out.extend_from_slice(b"</stream:stream>");
             }
         }
-    }
-
-    /// RFC 6120 §4.7: any host name in `to` is this server, since it has led the client here.
-    fn header(&mut self, header: &Header, host: &mut dyn Host, out: &mut Vec<u8>) {
-        let domain = match header.to.as_deref().map(str::trim) {
-            None | Some("") => host.config().server.domain.clone(),
-            Some(to) => match jid::domain(to) {
-                Some(domain) => domain,
-                None => return self.close(StreamError::HostUnknown, host, out),
-            },
-        };
-        if let Some(version) = header.version.as_deref()
-            && version
-                .split('.')
-                .next()
-                .and_then(|major| major.parse::<u32>().ok())
-                .is_none()
-        {
-            return self.close(StreamError::UnsupportedVersion, host, out);
-        }
-        header::write(
-            &domain,
-            self.stream_id,
-            header.lang.as_deref().unwrap_or("en"),
-            out,
-        );
-        out.extend_from_slice(b"<stream:features>");
-        if self.may_start_tls(host) {
-            out.extend_from_slice(starttls::STREAM_FEATURE.as_bytes());
-        }
-        out.extend_from_slice(auth::STREAM_FEATURE.as_bytes());
-        if host.may_register() {
-            out.extend_from_slice(register::STREAM_FEATURE.as_bytes());
-        }
-        out.extend_from_slice(b"</stream:features>");
-        self.state = State::Open {
-            domain: host.domain_name(&domain),
-        };
-    }
-
-    /// RFC 6120 §5.3.1: offered until TLS is there, and not to whom has logged in without it.
-    fn may_start_tls(&self, host: &dyn Host) -> bool {
-        host.config().tls.enabled && !self.secure && self.bound().is_none()
-    }
-
-    /// RFC 6120 §4.3.3: the next byte is the first of a new stream, with an id of its own.
-    fn begin_anew(&mut self, host: &mut dyn Host) {
-        self.reader = StreamReader::new(limits::STANZA_BYTES_BEFORE_LOGIN);
-        self.stream_id = host.new_stream_id();
-        self.state = State::Opening;
     }
 
     fn stanza(&mut self, stanza: Element, host: &mut dyn Host, out: &mut Vec<u8>) {
@@ -270,37 +226,6 @@ impl Session {
         self.count_written(start, out);
     }
 
-    /// Negotiation that this stream does not offer gets the refusal its own specification has.
-    fn foreign_element(&mut self, element: &Element, host: &mut dyn Host, out: &mut Vec<u8>) {
-        match (element.name(), element.ns().as_str()) {
-            ("starttls", ns::TLS) if self.may_start_tls(host) => {
-                out.extend_from_slice(starttls::PROCEED.as_bytes());
-                self.state = State::StartingTls;
-            }
-            ("starttls", ns::TLS) => {
-                // RFC 6120 §5.4.2.2: the server ends the stream after it.
-                out.extend_from_slice(starttls::FAILURE.as_bytes());
-                out.extend_from_slice(b"</stream:stream>");
-                self.state = State::Closed;
-            }
-            (_, client_state::NS) if self.bound().is_some() => {
-                match client_state::is_active(element) {
-                    Some(active) => host.client_state(active),
-                    None => self.close(StreamError::UnsupportedStanzaType, host, out),
-                }
-            }
-            ("auth", ns::SASL) if self.bound().is_none() => {
-                let failure = format!(
-                    "<failure xmlns='{}'><invalid-mechanism/></failure>",
-                    ns::SASL
-                );
-                out.extend_from_slice(failure.as_bytes());
-                self.count_failure(host, out);
-            }
-            _ => self.close(StreamError::UnsupportedStanzaType, host, out),
-        }
-    }
-
     fn iq(&mut self, element: Element, host: &mut dyn Host, out: &mut Vec<u8>) {
         if let Some(kind @ ("result" | "error")) = attr(&element, "type") {
             if let (Some(id), State::Bound(_)) = (attr(&element, "id"), &self.state) {
@@ -318,10 +243,10 @@ impl Session {
         match self.route(&element, host) {
             Ok(Reply::Empty) => self.reply(&element, None, host, out),
             Ok(Reply::With(payload)) => self.reply(&element, Some(payload), host, out),
-            Ok(Reply::LoggedIn(bound)) => {
+            Ok(Reply::LoggedIn(bound, payload)) => {
                 self.state = State::Bound(bound);
                 self.reader.set_stanza_bytes(limits::STANZA_BYTES);
-                self.reply(&element, None, host, out);
+                self.reply(&element, payload, host, out);
             }
             Ok(Reply::Later) => self.wait_for_disk(element),
             Err(error) => self.refuse(&element, error, host, out),
@@ -329,10 +254,10 @@ impl Session {
     }
 
     fn route(&self, element: &Element, host: &mut dyn Host) -> Result<Reply, StanzaError> {
-        let (domain, bound) = match &self.state {
-            State::Open { domain } => (domain, None),
-            State::Bound(bound) => (&bound.domain, Some(bound)),
-            State::Opening | State::StartingTls | State::Closed => {
+        let (domain, user, bound) = match &self.state {
+            State::Open { domain, user, .. } => (domain, user.as_ref(), None),
+            State::Bound(bound) => (&bound.domain, Some(&bound.user), Some(bound)),
+            State::Opening { .. } | State::StartingTls | State::Closed => {
                 return Err(StanzaError::NotAuthorized);
             }
         };
@@ -342,6 +267,7 @@ impl Session {
             host,
             stream_id: &stream_id,
             domain,
+            user,
             bound,
             secure: self.secure,
         };
@@ -407,8 +333,8 @@ impl Session {
     fn peer_address(&self, host: &dyn Host) -> String {
         match &self.state {
             State::Bound(bound) => bound.to_string(),
-            State::Open { domain } => format!("{domain}/{}", header::id(self.stream_id)),
-            State::Opening | State::StartingTls | State::Closed => {
+            State::Open { domain, .. } => format!("{domain}/{}", header::id(self.stream_id)),
+            State::Opening { .. } | State::StartingTls | State::Closed => {
                 format!(
                     "{}/{}",
                     host.config().server.domain,

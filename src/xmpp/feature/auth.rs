@@ -7,6 +7,7 @@ use sha1::{Digest as _, Sha1};
 use subtle::ConstantTimeEq as _;
 
 use crate::xmpp::error::StanzaError;
+use crate::xmpp::host::Login;
 use crate::xmpp::jid;
 use crate::xmpp::router::{Context, Reply, Route};
 use crate::xmpp::session::Bound;
@@ -22,20 +23,31 @@ pub const ROUTES: &[Route] = &[
     Route::set(NS, log_in).before_login(),
 ];
 
-/// §3.1: which fields a login has. The same for every name, so that nobody can ask who exists.
+/// §3.1: which fields a login has. A digest needs the clear password, so whose is not kept is not offered it.
+/// A name that nobody has gets the answer of a phone's, so that guessing names finds no phones.
 fn fields(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaError> {
+    let username = child_text(iq.payload, "username");
+    let digest = match account(&username, context) {
+        Some(user) if context.host.is_user(&user) => {
+            context.host.recoverable_password(&user)?.is_some()
+        }
+        _ => true,
+    };
     let mut query = Element::bare("query", NS);
-    query.append_child(text_element(
-        "username",
-        NS,
-        &child_text(iq.payload, "username"),
-    ));
-    if context.host.config().xmpp.plaintext_login {
+    query.append_child(text_element("username", NS, &username));
+    if may_be_plain(context) {
         query.append_child(Element::bare("password", NS));
     }
-    query.append_child(Element::bare("digest", NS));
+    if digest {
+        query.append_child(Element::bare("digest", NS));
+    }
     query.append_child(Element::bare("resource", NS));
     Ok(Reply::With(query))
+}
+
+/// Whether a password may be sent as it is.
+fn may_be_plain(context: &Context<'_>) -> bool {
+    context.secure || context.host.config().xmpp.plaintext_login
 }
 
 /// §3.1: the login itself.
@@ -46,20 +58,17 @@ fn log_in(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaError> 
     let resource = child_text(iq.payload, "resource");
     let resource = jid::resource(&resource).ok_or(StanzaError::NotAcceptable)?;
     let user = account(&child_text(iq.payload, "username"), context);
-    let password = match &user {
-        Some(user) => context.host.password(user)?,
-        None => None,
-    };
-    let right = credentials_are_right(iq, context, password.as_deref())?;
+    let right = credentials_are_right(iq, context, user.as_deref())?;
     let (Some(user), true) = (user, right) else {
         return Err(StanzaError::NotAuthorized);
     };
-    let (user, resource) = context.host.bind(&user, resource)?;
-    Ok(Reply::LoggedIn(Bound {
+    let (user, resource) = context.host.bind(&user, Some(resource), Login::Legacy)?;
+    let bound = Bound {
         domain: context.host.domain_name(context.domain),
         user,
         resource,
-    }))
+    };
+    Ok(Reply::LoggedIn(bound, None))
 }
 
 /// The local part a client means: `sam`, or `sam@domain` where the domain is ours.
@@ -75,27 +84,32 @@ fn account(username: &str, context: &Context<'_>) -> Option<String> {
     jid::localpart(local)
 }
 
-/// Compares what was sent with the stored password; an unknown user takes the same steps as a known one.
+/// Whether what was sent proves that the client is `user`; an unknown one takes the same steps as a known one.
 fn credentials_are_right(
     iq: &Iq<'_>,
-    context: &Context<'_>,
-    stored: Option<&str>,
+    context: &mut Context<'_>,
+    user: Option<&str>,
 ) -> Result<bool, StanzaError> {
-    let expected = stored.unwrap_or_default();
-    let matches = if let Some(password) = child_text_verbatim(iq.payload, "password") {
-        if !context.host.config().xmpp.plaintext_login {
+    if let Some(password) = child_text_verbatim(iq.payload, "password") {
+        if !may_be_plain(context) {
             return Err(StanzaError::NotAcceptable);
         }
-        password.as_bytes().ct_eq(expected.as_bytes())
-    } else if let Some(digest) = child_text_verbatim(iq.payload, "digest") {
-        let digest = digest.trim().to_ascii_lowercase();
-        digest
-            .as_bytes()
-            .ct_eq(self::digest(context.stream_id, expected).as_bytes())
-    } else {
+        // No account has the empty name.
+        let right = context
+            .host
+            .is_password(user.unwrap_or_default(), &password)?;
+        return Ok(right && user.is_some());
+    }
+    let Some(digest) = child_text_verbatim(iq.payload, "digest") else {
         return Err(StanzaError::NotAcceptable);
     };
-    Ok(bool::from(matches) && stored.is_some())
+    let stored = context
+        .host
+        .recoverable_password(user.unwrap_or_default())?;
+    let expected = self::digest(context.stream_id, stored.as_deref().unwrap_or_default());
+    let digest = digest.trim().to_ascii_lowercase();
+    let right = digest.as_bytes().ct_eq(expected.as_bytes());
+    Ok(bool::from(right) && stored.is_some())
 }
 
 /// §3: the digest of a password on one stream.

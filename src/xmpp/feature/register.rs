@@ -1,11 +1,10 @@
 //! XEP-0077 In-Band Registration: get an account, change its password, give it up.
 
 use minidom::Element;
-use subtle::ConstantTimeEq as _;
 
 use crate::limits;
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::host::{AccountChange, Registration};
+use crate::xmpp::host::{AccountChange, NewPassword, Registration};
 use crate::xmpp::jid;
 use crate::xmpp::router::{Context, Reply, Route};
 use crate::xmpp::stanza::{Iq, child_text, child_text_verbatim, has_child, text_element};
@@ -64,14 +63,14 @@ fn register(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaError
     check_password(&password)?;
     let user = jid::localpart(&username).ok_or(StanzaError::JidMalformed)?;
     let registration = Registration {
-        password,
+        password: new_password(password, context),
         email: field(iq.payload, "email")?.unwrap_or_default(),
         name: field(iq.payload, "name")?.unwrap_or_default(),
         user,
     };
-    if let Some(known) = context.host.password(&registration.user)? {
-        let same = known.as_bytes().ct_eq(registration.password.as_bytes());
-        return if bool::from(same) {
+    let Registration { user, password, .. } = &registration;
+    if context.host.is_user(user) {
+        return if context.host.is_password(user, &password.text)? {
             Ok(Reply::Empty)
         } else {
             Err(StanzaError::Conflict)
@@ -93,7 +92,7 @@ fn change(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaError> 
         check_password(password)?;
     }
     let change = AccountChange {
-        password,
+        password: password.map(|password| new_password(password, context)),
         email: field(iq.payload, "email")?,
         name: field(iq.payload, "name")?,
         ..AccountChange::default()
@@ -102,6 +101,14 @@ fn change(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaError> 
         return Err(StanzaError::BadRequest);
     }
     context.host.change_account(change).map(|()| Reply::Later)
+}
+
+/// What came over the network in the clear may be kept so, for clients that log in with a digest.
+fn new_password(text: String, context: &Context<'_>) -> NewPassword {
+    NewPassword {
+        text,
+        recoverable: !context.secure,
+    }
 }
 
 fn check_password(password: &str) -> Result<(), StanzaError> {

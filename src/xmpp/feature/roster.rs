@@ -8,6 +8,8 @@ use crate::xmpp::stanza::Iq;
 
 /// This feature's namespace.
 pub const NS: &str = "jabber:iq:roster";
+/// What the stream features announce after login (§2.6): a client may say which version it has.
+pub const STREAM_FEATURE: &str = "<ver xmlns='urn:xmpp:features:rosterver'/>";
 /// This feature's rows of the table.
 pub const ROUTES: &[Route] = &[Route::get(NS, contacts)];
 

@@ -1,6 +1,7 @@
 //! XEP-0198: the counting half of a session, and how it begins and goes on.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use minidom::Element;
 
@@ -147,8 +148,12 @@ impl Session {
         }
     }
 
-    fn authenticated(&self) -> Option<std::rc::Rc<str>> {
-        None
+    /// Who has logged in by SASL and not bound a resource.
+    fn authenticated(&self) -> Option<Rc<str>> {
+        match &self.state {
+            State::Open { user, .. } => user.clone(),
+            _ => None,
+        }
     }
 
     /// §3 and §5: refused, and the stream goes on.

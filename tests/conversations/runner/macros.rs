@@ -14,6 +14,28 @@ $me receives: <proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>
 $me shakes hands
 ";
 
+/// `NAME authenticates by MECHANISM`, once the stream is open and the user registered.
+pub(crate) const SCRAM: &str = r#"
+$me sends: <auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='$by'>{SCRAM-FIRST}</auth>
+$me receives: <challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{$me.challenge}</challenge>
+$me sends: <response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{$by($password)}</response>
+$me receives: <success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{any}</success>
+$me begins again
+"#;
+
+/// `NAME begins again`: the stream after a SASL login.
+pub(crate) const AGAIN: &str = r#"
+$me sends: <stream:stream to="{domain}" xmlns="jabber:client" xmlns:stream="http://etherx.jabber.org/streams" version="1.0">
+$me receives: <stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' id='{any}' ...>
+$me receives: <stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>...</stream:features>
+"#;
+
+/// `NAME binds`: the resource the phone has.
+pub(crate) const BINDING: &str = "
+$me sends: <iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>{$me.resource}</resource></bind></iq>
+$me receives: <iq type='result' id='bind' to='{$me.jid}' ...><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>{$me.jid}</jid></bind></iq>
+";
+
 /// `NAME registers`: the password comes first, as the stock client's hash map has it.
 pub(crate) const REGISTRATION: &str = r#"
 $me sends: <iq id="register" type="set"><query xmlns="jabber:iq:register"><password>{$me.password}</password><username>{$me.user}</username></query></iq>
@@ -21,10 +43,14 @@ $me receives: <iq type='result' id='register' .../>
 "#;
 
 /// `NAME authenticates`, once the stream is open and the user registered.
-pub(crate) const LOGIN: &str = r#"
+pub(crate) const PROBE: &str = r#"
 $me sends: <iq id="login-1" type="get"><query xmlns="jabber:iq:auth"><username>{$me.user}</username></query></iq>
+"#;
+
+/// … and the login, by digest where that is offered, or else by password.
+pub(crate) const LOGIN: &str = r#"
 $me receives: <iq type='result' id='login-1' ...><query xmlns='jabber:iq:auth'>...</query></iq>
-$me sends: <iq id="login-2" type="set"><query xmlns="jabber:iq:auth"><username>{$me.user}</username><digest>{digest($password)}</digest><resource>{$me.resource}</resource></query></iq>
+$me sends: <iq id="login-2" type="set"><query xmlns="jabber:iq:auth"><username>{$me.user}</username>$secret<resource>{$me.resource}</resource></query></iq>
 $me receives: <iq type='result' id='login-2' to='{$me.jid}' .../>
 "#;
 

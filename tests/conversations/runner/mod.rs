@@ -5,6 +5,7 @@ mod macros;
 mod pattern;
 mod phone;
 mod play;
+mod scram;
 mod script;
 mod sights;
 mod speech;

@@ -6,8 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use lanpush::push::ConnId;
 
 use super::words::{Settings, address};
-use super::xml::{Item, StreamReader};
+use super::xml::{Item, Node, StreamReader};
 
+const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 /// Lines of wire traffic a failure's report shows.
 const SHOWN: usize = 8;
 /// Characters of each of them.
@@ -134,6 +135,11 @@ impl Phone {
             Item::Header(node) => node.attribute("id").map(str::to_owned),
             _ => None,
         });
+        let begins_anew = |node: &Node| (&*node.name, &*node.namespace) == ("success", SASL);
+        if matches!(items.last(), Some((Item::Stanza(node), _)) if begins_anew(node)) {
+            // RFC 6120 §6.4.6: what comes next is a stream of its own.
+            self.reader = StreamReader::new();
+        }
         self.ended |= items.iter().any(|(item, _)| *item == Item::End);
         self.inbox.extend(items);
         stream
@@ -167,6 +173,12 @@ impl Phone {
         let waited = std::mem::take(&mut self.unread);
         self.take(&waited);
         self.wire.push("== connection gone".to_owned());
+    }
+
+    /// Whether what has come next has this in it.
+    pub(crate) fn is_offered(&self, text: &str) -> bool {
+        let next = self.inbox.front();
+        next.is_some_and(|(_, raw)| String::from_utf8_lossy(raw).contains(text))
     }
 
     /// Whether everything that came has been spoken of.

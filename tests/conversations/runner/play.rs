@@ -103,6 +103,14 @@ impl Stage {
             Act::Connects => self.connect(name),
             Act::ConnectsWithTls => self.connect_with_tls(name),
             Act::StartsTls => self.start_tls(name),
+            Act::AuthenticatesBy(mechanism) => self.authenticate_by(name, mechanism),
+            Act::BeginsAgain => self.run(name, macros::AGAIN, &[]),
+            Act::Binds => self.run(name, macros::BINDING, &[]),
+            Act::LogsInBy(mechanism) => {
+                self.authenticate_by(name, mechanism)?;
+                self.run(name, macros::BINDING, &[])?;
+                self.say(name, "<presence/>")
+            }
             Act::ShakesHands => self.phone(name)?.shake_hands(),
             Act::OpensStream => self.open_stream(name),
             Act::Registers => self.register(name),
@@ -203,7 +211,8 @@ impl Stage {
         Ok(())
     }
 
-    fn authenticate(&mut self, name: &str) -> Result<(), String> {
+    /// A stream and an account, if there are none; the password.
+    fn prepare(&mut self, name: &str) -> Result<String, String> {
         let phone = self.phone(name)?;
         let (user, password) = (phone.user.clone(), phone.password.clone());
         if phone.conn.is_none() {
@@ -212,7 +221,25 @@ impl Stage {
         if !self.registered.contains(&user) {
             self.register(name)?;
         }
-        self.run(name, macros::LOGIN, &[("$password", &password)])
+        Ok(password)
+    }
+
+    fn authenticate_by(&mut self, name: &str, mechanism: &String) -> Result<(), String> {
+        let password = self.prepare(name)?;
+        self.scope.forget(&format!("{name}.challenge"));
+        let values = [("$password", &password), ("$by", mechanism)];
+        self.run(name, macros::SCRAM, &values)
+    }
+
+    fn authenticate(&mut self, name: &str) -> Result<(), String> {
+        let password = self.prepare(name)?;
+        self.run(name, macros::PROBE, &[])?;
+        let secret = if self.phone(name)?.is_offered("<digest") {
+            format!("<digest>{{digest({password})}}</digest>")
+        } else {
+            format!("<password>{password}</password>")
+        };
+        self.run(name, macros::LOGIN, &[("$secret", &secret)])
     }
 
     fn receive(&mut self, name: &str, pattern: &Pattern) -> Result<(), String> {

@@ -57,6 +57,12 @@ pub(crate) enum Act {
     Connects,
     ConnectsWithTls,
     StartsTls,
+    /// A login by this SASL mechanism, up to the features of the stream behind it.
+    AuthenticatesBy(String),
+    BeginsAgain,
+    Binds,
+    /// All of it, and presence.
+    LogsInBy(String),
     ShakesHands,
     OpensStream,
     Registers,

@@ -21,6 +21,8 @@ pub(crate) fn act(text: &str) -> Result<Act, String> {
         ("connects", Act::Connects),
         ("connects with TLS", Act::ConnectsWithTls),
         ("starts TLS", Act::StartsTls),
+        ("begins again", Act::BeginsAgain),
+        ("binds", Act::Binds),
         ("shakes hands", Act::ShakesHands),
         ("opens a stream", Act::OpensStream),
         ("registers", Act::Registers),
@@ -40,7 +42,11 @@ pub(crate) fn act(text: &str) -> Result<Act, String> {
         }
     }
     type Reader = fn(&str) -> Result<Act, String>;
-    let readers: [(&str, Reader); 9] = [
+    let readers: [(&str, Reader); 11] = [
+        ("authenticates by ", |text| {
+            Ok(Act::AuthenticatesBy(text.to_owned()))
+        }),
+        ("logs in by ", |text| Ok(Act::LogsInBy(text.to_owned()))),
         ("sends: ", |text| Ok(Act::Sends(Template::parse(text)?))),
         ("sends a space every ", spaces),
         ("receives: ", |text| {

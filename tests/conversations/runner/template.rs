@@ -1,6 +1,10 @@
-//! Text with holes: `{any}`, `{name}`, `{digest(secret)}`, `{20 x "<a>"}`, and escapes for single bytes.
+//! Text with holes: `{any}`, `{name}`, `{digest(secret)}`, `{SCRAM-SHA-1(secret)}`, `{base64(text)}`, `{20 x "<a>"}`, and escapes for single bytes.
 
 use std::collections::BTreeMap;
+
+use base64ct::{Base64, Encoding};
+
+use super::scram;
 
 /// What the names of a script stand for.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +48,13 @@ enum Part {
         password: String,
         phone: Option<String>,
         upper: bool,
+    },
+    /// RFC 5802: the speaker's first message.
+    ScramFirst,
+    /// RFC 5802: the speaker's last message, to the challenge it has got.
+    ScramLast {
+        mechanism: String,
+        password: String,
     },
 }
 
@@ -90,6 +101,16 @@ impl Template {
                         .ok_or_else(|| format!("nothing has been called {{{name}}} so far"))?
                         .bytes(),
                 ),
+                Part::ScramFirst => bytes.extend(scram::first(user(scope, me)?).bytes()),
+                Part::ScramLast {
+                    mechanism,
+                    password,
+                } => {
+                    let challenge = format!("{me}.challenge");
+                    let challenge = scope.get(&challenge).ok_or("no challenge has come")?;
+                    let last = scram::last(mechanism, user(scope, me)?, password, challenge)?;
+                    bytes.extend(last.bytes());
+                }
                 Part::Digest {
                     password,
                     phone,
@@ -132,11 +153,18 @@ impl Template {
                     Some(value) => text.push_str(value),
                     None => text.push_str(&format!("{{{name}}}")),
                 },
+                Part::ScramFirst => text.push_str("{SCRAM-FIRST}"),
+                Part::ScramLast { mechanism, .. } => text.push_str(mechanism),
                 Part::Digest { password, .. } => text.push_str(&format!("{{digest({password})}}")),
             }
         }
         text
     }
+}
+
+fn user<'s>(scope: &'s Scope, me: &str) -> Result<&'s str, String> {
+    let user = scope.get(&format!("{me}.user"));
+    user.ok_or_else(|| format!("{me} is no phone"))
 }
 
 fn flush(literal: &mut Vec<u8>, parts: &mut Vec<Part>) {
@@ -168,7 +196,7 @@ fn fits(parts: &[Part], text: &[u8], scope: &mut Scope) -> bool {
                 fits
             }),
         },
-        Part::Digest { .. } => false,
+        Part::Digest { .. } | Part::ScramFirst | Part::ScramLast { .. } => false,
     }
 }
 
@@ -207,6 +235,22 @@ fn hole(text: &str) -> Result<Hole, String> {
             phone,
             upper,
         }));
+    }
+    if text == "SCRAM-FIRST" {
+        return Ok(Hole::Part(Part::ScramFirst));
+    }
+    let call = text
+        .split_once('(')
+        .and_then(|(name, rest)| Some((name, rest.strip_suffix(')')?)));
+    if let Some((mechanism @ ("SCRAM-SHA-1" | "SCRAM-SHA-256"), password)) = call {
+        return Ok(Hole::Part(Part::ScramLast {
+            mechanism: mechanism.to_owned(),
+            password: password.to_owned(),
+        }));
+    }
+    if let Some(("base64", inside)) = call {
+        let bytes = Template::parse(inside)?.fill(&Scope::default(), "")?;
+        return Ok(Hole::Bytes(Base64::encode_string(&bytes).into_bytes()));
     }
     if let Some((count, quoted)) = text.split_once(" x ") {
         let count: usize = count
