@@ -299,14 +299,21 @@ fn within<T: Send + 'static>(
     }
 }
 
-/// Makes what is on disk fit for sled to open.
-fn prepare(path: &Path) -> Result<(), OpenError> {
-    for leftover in files(path, |name| {
+/// Removes the snapshots an interrupted start has not finished, with which sled does not open; how many.
+pub(super) fn remove_unfinished(path: &Path) -> io::Result<usize> {
+    let leftovers = files(path, |name| {
         name.starts_with("snap.") && name.ends_with(".generating")
-    })? {
+    })?;
+    for leftover in &leftovers {
         log::info!("store: removing {leftover:?}, left by an interrupted start");
         fs::remove_file(leftover)?;
     }
+    Ok(leftovers.len())
+}
+
+/// Makes what is on disk fit for sled to open.
+fn prepare(path: &Path) -> Result<(), OpenError> {
+    remove_unfinished(path)?;
     let log = match File::open(path.join("db")) {
         Ok(log) => log,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

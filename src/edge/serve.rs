@@ -73,7 +73,7 @@ pub fn run(serve: Serve) -> Result<(), RunError> {
     };
     let waits = HTTP_WAITS.min(shares.http / 2);
     let hub = Hub::new(parts, Rc::clone(&serve.config), &executor, waits);
-    hub.warn(repairs.warnings);
+    hub.repaired_at_start(repairs);
     let ended = smol::block_on(executor.run(serve_until_stopped(
         &hub, &executor, serve, ports, outcomes, shares,
     )));

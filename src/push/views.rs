@@ -49,6 +49,25 @@ pub struct Status {
     pub written: Written,
     /// SHA-256 of the certificate phones are shown; filled in by the edge, `None` without TLS.
     pub fingerprint: Option<String>,
+    /// What had to be repaired of the database; filled in by the edge.
+    pub repaired: Repaired,
+}
+
+/// Repairs of the database, step by step, each counted since the data directory was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repaired {
+    /// Snapshots were removed that an interrupted start had not finished. Costs nothing.
+    pub leftovers_removed: u64,
+    /// All snapshots were dropped and made anew from the log. Costs nothing.
+    pub snapshots_dropped: u64,
+    /// The database was set aside.
+    pub set_aside: u64,
+    /// The last automatic export took its place.
+    pub restored: u64,
+    /// There was no export to take its place.
+    pub started_empty: u64,
+    /// Records that are damaged and left aside, each time one was met since this start.
+    pub damaged_records: u64,
 }
 
 /// Bytes written to the disk, of which flash survives only so many.
@@ -199,6 +218,7 @@ impl Gateway {
             warnings: Vec::new(),
             written: Written::default(),
             fingerprint: None,
+            repaired: Repaired::default(),
         }
     }
 
