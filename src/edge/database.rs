@@ -284,13 +284,16 @@ fn syncs(path: &Path) -> bool {
     File::open(path).map_or(true, |file| file.sync_all().is_ok())
 }
 
+/// Name of the thread on which sled is opened.
+pub(super) const OPENER: &str = "store-open";
+
 /// Does `open` on a thread of its own and gives it up after `deadline`; the thread goes on by itself.
 fn within<T: Send + 'static>(
     deadline: Duration,
     open: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
 ) -> Result<T, OpenError> {
     let (opened, wait) = mpsc::sync_channel(1);
-    let helper = thread::Builder::new().name("store-open".into());
+    let helper = thread::Builder::new().name(OPENER.into());
     helper.spawn(move || drop(opened.send(open())))?;
     match wait.recv_timeout(deadline) {
         Ok(opened) => opened,

@@ -24,7 +24,7 @@ use super::summary::{self, Addresses};
 use super::tls::Acceptor;
 use super::trial::Trial;
 use super::web::Web;
-use super::{clock_set, entropy, repair, timer};
+use super::{clock_set, entropy, failed_open, repair, timer};
 use crate::config::Config;
 use crate::limits::{HTTP_WAITS, STOP_WAIT};
 use crate::push::{Event, Gateway};
@@ -52,6 +52,7 @@ pub fn run(serve: Serve) -> Result<(), RunError> {
     let ports = Ports::bind(&serve.config, tls.is_some())?;
     let storage = &serve.config.storage;
     let trial = Trial::of_this_program();
+    failed_open::end_in_good_order();
     let wall = clock.now().wall.seconds();
     let (store, outcomes, repairs) =
         repair::open(&data, storage, &trial, wall).map_err(RunError::Database)?;
