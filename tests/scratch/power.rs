@@ -1,8 +1,11 @@
 //! A power cut: what a disk holds at one moment.
 
 use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::Path;
+
+/// Bytes compared at a time.
+const BLOCK: usize = 65_536;
 
 /// Copies a disk as it is at one moment. The file system goes on writing to it by itself even while nobody uses
 /// it: a copy that takes a while may have the inodes of before a commit and the journal of after it, which no
@@ -10,17 +13,20 @@ use std::path::Path;
 /// between.
 pub(crate) fn copy_at_once(disk: &Path, copy: &Path) {
     let is_same = || {
-        let [one, other] = [disk, copy].map(|path| File::open(path).unwrap());
-        let (mut one, mut other) = (BufReader::new(one), BufReader::new(other));
-        let mut blocks = [[0; 65_536]; 2];
+        let [mut one, mut other] = [disk, copy].map(|path| File::open(path).unwrap());
+        let next = |file: &mut File| {
+            let mut block = Vec::with_capacity(BLOCK);
+            let limit = u64::try_from(BLOCK).unwrap();
+            file.take(limit).read_to_end(&mut block).unwrap();
+            block
+        };
         loop {
-            let length = one.read(&mut blocks[0]).unwrap();
-            if length == 0 {
-                return true;
-            }
-            other.read_exact(&mut blocks[1][..length]).unwrap();
-            if blocks[0][..length] != blocks[1][..length] {
+            let block = next(&mut one);
+            if block != next(&mut other) {
                 return false;
+            }
+            if block.is_empty() {
+                return true;
             }
         }
     };
