@@ -90,7 +90,7 @@ mod tests {
             assert_eq!(phone.push().message, "after it");
         }
         drop(phones);
-        server.stop();
+        let _setup = server.stop();
         assert_ne!(look(), before, "{durability}");
     }
 

@@ -15,6 +15,7 @@ pub mod clock_hints;
 pub mod commits;
 pub mod delivery;
 pub mod devices;
+pub mod disk_figures;
 pub mod domain;
 mod entries;
 pub mod event;
