@@ -8,6 +8,9 @@ mod harness;
 #[cfg(test)]
 #[path = "scratch/mount.rs"]
 mod mount;
+#[cfg(test)]
+#[path = "scratch/power.rs"]
+mod power;
 
 #[cfg(test)]
 mod tests {
@@ -31,6 +34,7 @@ mod tests {
     use crate::harness::scratch::Scratch;
     use crate::harness::server::Setup;
     use crate::mount::{Mount, succeeds};
+    use crate::power::copy_at_once;
 
     const CYCLES: usize = 100;
     const SENDERS: usize = 3;
@@ -260,7 +264,7 @@ mod tests {
         /// The disk as it is after a power cut at this moment.
         fn cut(&self) -> Mount {
             let copy = self.root.path().join("copy");
-            fs::copy(self.root.path().join("disk"), &copy).unwrap();
+            copy_at_once(&self.root.path().join("disk"), &copy);
             let options = ["-o", "loop", copy.to_str().unwrap()];
             Mount::new(&options, &self.root.path().join("after")).unwrap()
         }

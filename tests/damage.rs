@@ -31,6 +31,7 @@ use lanpush::push::notification::{DeliveryState, Extras, Notification, Notificat
 use lanpush::push::store::{
     Account, Change, Delivery, Device, DeviceId, Row, Store, Ticket, Urgency,
 };
+use lanpush::push::views::Repaired;
 
 use mount::{Mount, succeeds};
 use scratch::Scratch;
@@ -633,6 +634,39 @@ fn what_has_been_written_is_counted_through_trials_and_repairs() {
 }
 
 #[test]
+fn every_step_is_counted_over_all_starts() {
+    let _alone = alone();
+    let samples = Samples::make();
+    let path = samples.closed.path();
+    let count = |path: &Path| {
+        let data = DataDir::open(path).unwrap();
+        let opened = repair::open(&data, &config(), &trial(), 1_700_000_000);
+        opened.unwrap().2.counts
+    };
+    let mut want = Repaired::default();
+    assert_eq!(count(path), want);
+    assert!(!path.join("repairs.count").exists(), "nothing was repaired");
+    fs::write(path.join("db/snap.FFFFFFFFFFFFFFFF.generating"), "half").unwrap();
+    want.leftovers_removed = 1;
+    assert_eq!(count(path), want);
+    for snapshot in snapshots(path) {
+        fs::write(snapshot, "torn").unwrap();
+    }
+    want.snapshots_dropped = 1;
+    assert_eq!(count(path), want);
+    for round in 1..=2 {
+        fs::remove_file(log(path)).unwrap();
+        (want.set_aside, want.restored) = (round, round);
+        assert_eq!(count(path), want);
+    }
+    fs::remove_file(log(path)).unwrap();
+    fs::write(path.join("backup.jsonl"), "nonsense").unwrap();
+    (want.set_aside, want.started_empty) = (3, 1);
+    assert_eq!(count(path), want);
+    assert_eq!(count(path), want, "a sound start repairs nothing");
+}
+
+#[test]
 fn the_server_starts_on_a_damaged_directory_and_says_so() {
     let _alone = alone();
     let samples = Samples::make();
@@ -659,9 +693,11 @@ fn the_server_starts_on_a_damaged_directory_and_says_so() {
         .args(["user", "list"])
         .output()
         .unwrap();
-    let page = http
+    let address = http
         .as_deref()
-        .map(|line| page(line.trim_start_matches("ready http ")));
+        .map(|line| line.trim_start_matches("ready http "));
+    let status = address.map(|address| page(address, "/api/v1/status"));
+    let page = address.map(|address| page(address, "/"));
     server.kill().unwrap();
     server.wait().unwrap();
     assert!(ready.is_some_and(|line| line.starts_with("ready xmpp ")));
@@ -672,13 +708,29 @@ fn the_server_starts_on_a_damaged_directory_and_says_so() {
         page.contains("the database was damaged") && page.contains("restored from"),
         "{page}"
     );
+    let figure = "<dt>Restored from the export</dt><dd>1</dd>";
+    assert!(
+        page.contains(figure) && !page.contains("Started empty"),
+        "{page}"
+    );
+    let status = status.unwrap();
+    for count in [
+        "\"set_aside\":1,",
+        "\"restored\":1,",
+        "\"started_empty\":0,",
+    ] {
+        assert!(status.contains(count), "{status}");
+    }
 }
 
-fn page(address: &str) -> String {
+fn page(address: &str, path: &str) -> String {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .write_all(
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                .as_bytes(),
+        )
         .unwrap();
     let mut page = String::new();
     stream.read_to_string(&mut page).unwrap();

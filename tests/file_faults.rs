@@ -1,15 +1,21 @@
-//! Every call that changes a file of the data directory fails once: with no room, with an I/O error, with a
-//! short write; then from that call on for good. The server starts or says why not, answers honestly, stops,
+//! Every call site that changes a file of the data directory fails: with no room, with an I/O error, with a short
+//! write; once, and from that call on for good. The server starts or says why not, answers honestly, stops,
 //! and has all it promised when it starts again on a disk that works.
 //!
 //! `tests/faults/shim.c` does it, between the server and the C library. The crash stage runs this.
+//!
+//! Which sites there are is learned from a start on an empty directory, and from one on a directory with data, in
+//! neither of which anything fails. Complete is this as far as the load below goes: of each site that any process
+//! of such a run passes through, the trial's too, the first call fails, and the last, which is that of a server
+//! under way where the first belongs to its start. Calls in between come from the same code in the same order of
+//! calls. Sites that only a failure leads to fail in the runs in which the disk stays broken.
 
 #[cfg(test)]
 mod harness;
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::fs;
     use std::path::{Path, PathBuf};
     use std::process::Command;
@@ -24,8 +30,6 @@ mod tests {
     const KINDS: [&str; 3] = ["enospc", "eio", "short"];
     /// Pushes of one run.
     const PUSHES: usize = 8;
-    /// Calls after which only every so many-th one fails, so that the test ends in a minute.
-    const ALL_OF: u32 = 48;
 
     /// What the server has said.
     #[derive(Default)]
@@ -41,25 +45,59 @@ mod tests {
         let shim = Shim::build();
         let mut told = Told::default();
         let setup = Setup::new();
-        let (setup, calls) = shim.run(setup, "none", (0, 0), &mut told);
-        assert!(calls > 20, "{calls} calls are too few to be true");
+        let (setup, new) = shim.run(setup, "none", Fault::default(), &mut told);
         assert_eq!(told.accepted.len(), PUSHES);
+        let (setup, old) = shim.run(setup, "none", Fault::default(), &mut told);
+        // The runs to come find a directory with data; what only an empty one leads to needs an empty one.
+        let at_first = new.iter().filter(|(site, _)| !old.contains_key(site));
+        let at_first = at_first.map(|(site, count)| (true, *site, *count));
+        let always = old.iter().map(|(site, count)| (false, *site, *count));
+        let sites: Vec<_> = at_first.chain(always).collect();
+        assert!(
+            sites.len() > 20,
+            "{} sites are too few to be true",
+            sites.len()
+        );
+        println!(
+            "{} sites, {} of them at first",
+            sites.len(),
+            sites.iter().filter(|site| site.0).count()
+        );
         let mut setup = Some(setup);
         let mut cases = 0;
         for kind in KINDS {
-            let mut call = 1;
-            while call <= calls {
-                for last in [call, u32::MAX] {
-                    let faults = (call, last);
-                    println!("{kind}, calls {call} to {last}");
-                    setup = Some(shim.run(setup.take().unwrap(), kind, faults, &mut told).0);
+            for (is_first, site, count) in &sites {
+                let calls = BTreeSet::from([(1, false), (1, true), (*count, false)]);
+                for (nth, forever) in calls {
+                    let fault = Fault {
+                        site: *site,
+                        nth,
+                        forever,
+                    };
+                    println!("{kind}, {fault:x?} of {count}, at first: {is_first}");
+                    if *is_first {
+                        shim.run(Setup::new(), kind, fault, &mut Told::default());
+                    } else {
+                        let own = setup.take().unwrap();
+                        setup = Some(shim.run(own, kind, fault, &mut told).0);
+                    }
                     cases += 1;
                 }
-                call += if call < ALL_OF { 1 } else { 5 };
             }
         }
         println!("{cases} cases");
     }
+
+    /// Which call fails.
+    #[derive(Clone, Copy, Debug, Default)]
+    struct Fault {
+        site: u64,
+        nth: u32,
+        forever: bool,
+    }
+
+    /// How often each site was passed.
+    type Sites = BTreeMap<u64, u32>;
 
     struct Shim(PathBuf);
 
@@ -74,23 +112,18 @@ mod tests {
             Self(library)
         }
 
-        /// One life of a server whose calls of these numbers fail, and one without failures that has to
-        /// show all that was ever promised. The number is that of its calls.
-        fn run(
-            &self,
-            setup: Setup,
-            kind: &str,
-            (first, last): (u32, u32),
-            told: &mut Told,
-        ) -> (Setup, u32) {
-            let counter = setup.data().with_file_name("counter");
-            drop(fs::remove_file(&counter));
+        /// One life of a server with this fault, and one without failures that has to show all that was ever
+        /// promised. Gives the sites of the first.
+        fn run(&self, setup: Setup, kind: &str, fault: Fault, told: &mut Told) -> (Setup, Sites) {
+            let record = setup.data().with_file_name("record");
+            drop(fs::remove_file(&record));
             let variables = [
                 ("LD_PRELOAD", self.0.to_str().unwrap().to_owned()),
                 ("FAULT_DIRECTORY", setup.data().to_str().unwrap().to_owned()),
-                ("FAULT_COUNTER", counter.to_str().unwrap().to_owned()),
-                ("FAULT_FIRST", first.to_string()),
-                ("FAULT_LAST", last.to_string()),
+                ("FAULT_RECORD", record.to_str().unwrap().to_owned()),
+                ("FAULT_SITE", format!("{:x}", fault.site)),
+                ("FAULT_NTH", fault.nth.to_string()),
+                ("FAULT_FOREVER", u8::from(fault.forever).to_string()),
                 ("FAULT_KIND", kind.to_owned()),
             ];
             let setup = match setup.environment(variables).try_start() {
@@ -98,8 +131,8 @@ mod tests {
                     load(
                         &server,
                         told,
-                        &format!("{kind} {first} {last}"),
-                        kind == "short",
+                        &format!("{kind} {fault:x?}"),
+                        matches!(kind, "short" | "none"),
                     );
                     server.signal(Signal::TERM);
                     let log = server.log();
@@ -111,21 +144,19 @@ mod tests {
                 }
                 Err(end) => {
                     let (status, log, setup) = *end;
-                    // A disk that fails after the trial has passed may make sled panic as it opens, which
-                    // ends the process: its supervisor starts it again, and nothing may be missing then.
-                    let aborted = log.contains("thread 'store-open'") && status.code().is_none();
-                    assert!(aborted || status.code() == Some(1), "{status}:\n{log}");
-                    let said = ["ERROR", "lanpush: ", "panicked at"];
-                    assert!(said.iter().any(|word| log.contains(word)), "{log}");
+                    // A disk that fails after the trial has passed may make sled panic as it opens: that
+                    // ends like any other failure, and nothing may be missing at the next start.
+                    assert_eq!(status.code(), Some(1), "{status}:\n{log}");
+                    assert!(log.contains("lanpush: "), "{log}");
+                    assert!(!log.contains("panicked at"), "{log}");
                     assert!(kind != "short", "short writes are no failure:\n{log}");
                     setup
                 }
             };
-            let calls = fs::read(counter).unwrap();
-            let calls = u32::from_ne_bytes(calls.try_into().unwrap());
+            let sites = sites(&fs::read(record).unwrap());
             let server = setup.environment::<String>([]).start();
             check(&server, told);
-            (server.stop(), calls)
+            (server.stop(), sites)
         }
     }
 
@@ -133,6 +164,22 @@ mod tests {
         fn drop(&mut self) {
             drop(fs::remove_file(&self.0));
         }
+    }
+
+    /// The sites in the record that the shim leaves.
+    fn sites(record: &[u8]) -> Sites {
+        let number = |at: usize| u32::from_ne_bytes(record[at..at + 4].try_into().unwrap());
+        let calls = usize::try_from(number(0)).unwrap();
+        let (places, _) = record[16..].as_chunks::<8>();
+        assert!(
+            calls <= places.len(),
+            "{calls} calls are more than the record takes"
+        );
+        let mut sites = Sites::new();
+        for place in &places[..calls] {
+            *sites.entry(u64::from_ne_bytes(*place)).or_default() += 1;
+        }
+        sites
     }
 
     /// A phone that acknowledges, one that registers, and a sender.

@@ -11,6 +11,8 @@
 
 #[path = "scratch/mount.rs"]
 mod mount;
+#[path = "scratch/power.rs"]
+mod power;
 mod scratch;
 
 use std::collections::BTreeMap;
@@ -30,6 +32,7 @@ use lanpush::push::store::{
 };
 
 use mount::{Mount, succeeds};
+use power::copy_at_once;
 use scratch::Scratch;
 
 const CACHE: u64 = 1_000_000;
@@ -262,7 +265,7 @@ fn power_cut_loses_nothing_durable() {
         let last = durable.by_ref().take(60).last().unwrap();
         let process = rustix::process::Pid::from_child(&writer.0);
         rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
-        fs::copy(&disk, &copy).unwrap();
+        copy_at_once(&disk, &copy);
         rustix::process::kill_process(process, rustix::process::Signal::CONT).unwrap();
         let copied = Mount::new(&["-o", "loop", copy.to_str().unwrap()], &after).unwrap();
         check_batches(&copied.path().join("data"), last);

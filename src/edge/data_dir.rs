@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -166,7 +166,8 @@ fn is_empty(path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Reads the marker, or writes it if it is empty: a start was cut short before anything else was made.
+/// Reads the marker, or writes it if it is empty or only begun: a start was cut short, or the disk was full, before
+/// anything else was made.
 fn check_format(
     path: &Path,
     marker: &mut File,
@@ -176,8 +177,10 @@ fn check_format(
     if marker.take(64).read_to_string(&mut text).is_err() {
         return Err(DataDirError::Damaged(path.to_owned()));
     }
-    if text.is_empty() {
-        writeln!(marker, "{MARK}{FORMAT}").map_err(&fail)?;
+    let whole = format!("{MARK}{FORMAT}\n");
+    if text.len() < whole.len() && whole.starts_with(&text) {
+        marker.rewind().map_err(&fail)?;
+        marker.write_all(whole.as_bytes()).map_err(&fail)?;
         return marker.sync_all().map_err(&fail);
     }
     let format = text.strip_prefix(MARK).map(|format| format.trim().parse());
@@ -297,6 +300,18 @@ mod tests {
         assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1);
         assert_eq!(mode(scratch.path()), 0o755);
         assert!(refusal(&scratch.path().join("letter")).ends_with("is not a directory"));
+    }
+
+    #[test]
+    fn a_marker_that_was_only_begun_is_finished() {
+        let whole = format!("{MARK}{FORMAT}\n");
+        for length in 0..whole.len() {
+            let scratch = Scratch::new();
+            let marker = scratch.path().join(MARKER);
+            fs::write(&marker, &whole[..length]).unwrap();
+            drop(DataDir::open(scratch.path()).unwrap());
+            assert_eq!(fs::read_to_string(marker).unwrap(), whole, "{length}");
+        }
     }
 
     #[test]

@@ -284,13 +284,16 @@ fn syncs(path: &Path) -> bool {
     File::open(path).map_or(true, |file| file.sync_all().is_ok())
 }
 
+/// Name of the thread on which sled is opened.
+pub(super) const OPENER: &str = "store-open";
+
 /// Does `open` on a thread of its own and gives it up after `deadline`; the thread goes on by itself.
 fn within<T: Send + 'static>(
     deadline: Duration,
     open: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
 ) -> Result<T, OpenError> {
     let (opened, wait) = mpsc::sync_channel(1);
-    let helper = thread::Builder::new().name("store-open".into());
+    let helper = thread::Builder::new().name(OPENER.into());
     helper.spawn(move || drop(opened.send(open())))?;
     match wait.recv_timeout(deadline) {
         Ok(opened) => opened,
@@ -299,14 +302,21 @@ fn within<T: Send + 'static>(
     }
 }
 
-/// Makes what is on disk fit for sled to open.
-fn prepare(path: &Path) -> Result<(), OpenError> {
-    for leftover in files(path, |name| {
+/// Removes the snapshots an interrupted start has not finished, with which sled does not open; how many.
+pub(super) fn remove_unfinished(path: &Path) -> io::Result<usize> {
+    let leftovers = files(path, |name| {
         name.starts_with("snap.") && name.ends_with(".generating")
-    })? {
+    })?;
+    for leftover in &leftovers {
         log::info!("store: removing {leftover:?}, left by an interrupted start");
         fs::remove_file(leftover)?;
     }
+    Ok(leftovers.len())
+}
+
+/// Makes what is on disk fit for sled to open.
+fn prepare(path: &Path) -> Result<(), OpenError> {
+    remove_unfinished(path)?;
     let log = match File::open(path.join("db")) {
         Ok(log) => log,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

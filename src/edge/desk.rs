@@ -32,6 +32,7 @@ impl Desk for Hub {
             clock: self.clock.basis(),
             written: self.written(),
             fingerprint: self.tls().map(Acceptor::fingerprint),
+            repaired: self.repaired(),
             ..self.gateway().status(now)
         };
         status.warnings.extend(self.warnings());

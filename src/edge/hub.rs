@@ -20,6 +20,7 @@ use super::connection::{self, Input};
 use super::export::{self, ExportError, Page};
 use super::peer::{Opening, Peer, Sent};
 use super::pending::Extent;
+use super::repair::Repairs;
 use super::seats::Seats;
 use super::seldom::Seldom;
 use super::storage::Rows;
@@ -28,7 +29,7 @@ use super::tls::Acceptor;
 use super::wear::Wear;
 use crate::config::Config;
 use crate::limits::{ACTIONS_PER_TURN, BYTES_PER_TURN, READ_BUFFER, SCRATCH};
-use crate::push::views::Written;
+use crate::push::views::{Repaired, Written};
 use crate::push::{Action, Answer, ConnId, Event, Gateway};
 use crate::time::{Instant, Now};
 
@@ -62,6 +63,7 @@ pub(super) struct Hub {
     ended: Bell,
     /// What has happened to the data, as [`super::repair`] tells it.
     warnings: RefCell<Vec<String>>,
+    repaired: Cell<Repaired>,
     /// What the store holds, for exports.
     rows: Rows,
 }
@@ -102,6 +104,7 @@ impl Hub {
             rearm: Bell::default(),
             ended: Bell::default(),
             warnings: RefCell::default(),
+            repaired: Cell::default(),
             rows: parts.rows,
         })
     }
@@ -116,9 +119,18 @@ impl Hub {
         export::page(&rows.map_err(ExportError::Store)?, from)
     }
 
-    /// From here on the status shows these warnings.
-    pub(super) fn warn(&self, warnings: Vec<String>) {
-        self.warnings.replace(warnings);
+    /// From here on the status shows what has been repaired.
+    pub(super) fn repaired_at_start(&self, repairs: Repairs) {
+        self.warnings.replace(repairs.warnings);
+        self.repaired.set(repairs.counts);
+    }
+
+    /// What had to be repaired, and what is damaged.
+    pub(super) fn repaired(&self) -> Repaired {
+        Repaired {
+            damaged_records: self.rows.damaged(),
+            ..self.repaired.get()
+        }
     }
 
     /// Bytes the disk has had to take.

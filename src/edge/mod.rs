@@ -10,7 +10,7 @@
 //! | `tls/`, `certificate` | encryption and the certificate |
 //! | `http/`, `desk` | the page and the API, and what they see of the hub |
 //! | `data_dir`, `storage`, `storage_thread`, `pending`, `layer`, `database`, `compaction`, `wear` | the disk |
-//! | `repair`, `repairs`, `trial`, `backup` | what happens when its files are damaged, and what is kept for that case |
+//! | `repair`, `repairs`, `repair_counts`, `trial`, `failed_open`, `backup` | what happens when its files are damaged, and what is kept for that case |
 //! | `export`, `import`, `offline` | everything in one file |
 //! | `timer`, `clock`, `clock_set`, `entropy`, `signals`, `bell` | time, randomness, signals, waking tasks |
 //! | `logging`, `seldom`, `summary`, `lan`, `error` | what a person reads |
@@ -31,6 +31,7 @@ mod desk;
 mod entropy;
 mod error;
 pub mod export;
+mod failed_open;
 pub mod http;
 mod hub;
 pub mod import;
@@ -44,6 +45,7 @@ mod pending;
 mod phones;
 mod refusal;
 pub mod repair;
+mod repair_counts;
 mod repairs;
 mod seats;
 mod seldom;

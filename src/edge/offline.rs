@@ -9,6 +9,7 @@ use super::backup;
 use super::data_dir::{DataDir, DataDirError};
 use super::database::{Database, OpenError};
 use super::export::{self, ExportError, Scope};
+use super::failed_open;
 use super::import::{self, ImportError, Imported};
 use super::repair;
 use super::trial::Trial;
@@ -76,6 +77,7 @@ pub fn import(
 
 fn open(data: &Path, cache: u64) -> Result<(DataDir, Database), OfflineError> {
     let data = DataDir::open(data).map_err(OfflineError::Data)?;
+    failed_open::end_in_good_order();
     repair::repair(&data, cache, &Trial::of_this_program(), backup::now())
         .map_err(OfflineError::Database)?;
     let database = Database::open(&data.database(), cache).map_err(OfflineError::Database)?;

@@ -20,8 +20,9 @@ use std::path::{Path, PathBuf};
 use super::backup;
 use super::compaction;
 use super::data_dir::{DataDir, sync_directory};
-use super::database::{Database, OpenError, files};
+use super::database::{Database, OpenError, files, remove_unfinished};
 use super::import;
+use super::repair_counts;
 use super::repairs;
 pub use super::repairs::{Repairs, Step};
 use super::storage::{Outcomes, SledStore};
@@ -56,6 +57,7 @@ pub fn repair(data: &DataDir, cache: u64, trial: &Trial, now: u64) -> Result<Rep
         steps: ladder.steps,
         warnings,
         written: ladder.wear.view().bytes_total,
+        counts: repair_counts::load(data.path()),
     })
 }
 
@@ -120,6 +122,7 @@ impl Ladder<'_> {
             Files::NoLog => self.set_aside("the database has lost its log".into()),
             Files::Log => {
                 self.check_conf()?;
+                self.remove_leftovers()?;
                 let Some(why) = self.examine(trial)? else {
                     return Ok(());
                 };
@@ -195,6 +198,14 @@ impl Ladder<'_> {
             ))),
             _ => Ok(()),
         }
+    }
+
+    fn remove_leftovers(&mut self) -> Result<(), OpenError> {
+        match remove_unfinished(&self.data.database())? {
+            0 => {}
+            count => self.note(Step::LeftoversRemoved(count)),
+        }
+        Ok(())
     }
 
     /// False if there is nothing to drop.
@@ -298,6 +309,9 @@ impl Ladder<'_> {
             }
         } else {
             log::warn!("store: {step}");
+        }
+        if let Err(error) = repair_counts::count(self.data.path(), &step) {
+            log::error!("store: repairs.count cannot be written: {error}");
         }
         self.steps.push(step);
     }

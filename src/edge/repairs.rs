@@ -8,11 +8,14 @@ use std::path::{Path, PathBuf};
 use super::data_dir::sync_directory;
 use super::import::Imported;
 use crate::limits;
+use crate::push::views::Repaired;
 use crate::time::calendar;
 
 /// One step of the ladder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// So many snapshots were removed that a start which was cut short had not finished.
+    LeftoversRemoved(usize),
     /// Snapshots and `conf` were put out of the way, because of this.
     SnapshotsDropped(String),
     /// The database was set aside in this directory, because of this.
@@ -44,6 +47,12 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::LeftoversRemoved(count) => {
+                write!(
+                    f,
+                    "{count} unfinished snapshots of an interrupted start are removed"
+                )
+            }
             Self::SnapshotsDropped(why) => {
                 write!(
                     f,
@@ -82,6 +91,8 @@ pub struct Repairs {
     pub warnings: Vec<String>,
     /// Bytes that trials and repairs have written to the disk, as [`super::wear`] counts them.
     pub written: u64,
+    /// How often each step was taken, since the data directory was made.
+    pub counts: Repaired,
 }
 
 /// What stands in `repairs.txt`, and in front of it how to be rid of it; nothing if nothing stands there.
@@ -106,9 +117,14 @@ pub(super) fn remember(data: &Path, now: u64, step: &Step) -> io::Result<()> {
     lines.push(&line);
     let newest = lines.iter().rev().take(limits::REPAIRS).rev();
     let text: String = newest.map(|line| format!("{line}\n")).collect();
+    replace(data, &path, text.as_bytes())
+}
+
+/// Replaces a small file in the data directory as a whole.
+pub(super) fn replace(data: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = path.with_extension("tmp");
     let mut file = File::create(&new)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(new, path)?;
     sync_directory(data);

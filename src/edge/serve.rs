@@ -24,7 +24,7 @@ use super::summary::{self, Addresses};
 use super::tls::Acceptor;
 use super::trial::Trial;
 use super::web::Web;
-use super::{clock_set, entropy, repair, timer};
+use super::{clock_set, entropy, failed_open, repair, timer};
 use crate::config::Config;
 use crate::limits::{HTTP_WAITS, STOP_WAIT};
 use crate::push::{Event, Gateway};
@@ -52,6 +52,7 @@ pub fn run(serve: Serve) -> Result<(), RunError> {
     let ports = Ports::bind(&serve.config, tls.is_some())?;
     let storage = &serve.config.storage;
     let trial = Trial::of_this_program();
+    failed_open::end_in_good_order();
     let wall = clock.now().wall.seconds();
     let (store, outcomes, repairs) =
         repair::open(&data, storage, &trial, wall).map_err(RunError::Database)?;
@@ -73,7 +74,7 @@ pub fn run(serve: Serve) -> Result<(), RunError> {
     };
     let waits = HTTP_WAITS.min(shares.http / 2);
     let hub = Hub::new(parts, Rc::clone(&serve.config), &executor, waits);
-    hub.warn(repairs.warnings);
+    hub.repaired_at_start(repairs);
     let ended = smol::block_on(executor.run(serve_until_stopped(
         &hub, &executor, serve, ports, outcomes, shares,
     )));

@@ -71,6 +71,11 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// Records found damaged since the store was opened, each time they were met.
+    pub(super) fn damaged(&self) -> u64 {
+        self.rows.damaged.load(Ordering::Relaxed)
+    }
+
     /// The database, which has what is durable, unless it is closed after an error. Its files stay open as
     /// long as the handle.
     pub(super) fn written(&self) -> Result<sled::Db, StoreError> {

@@ -16,6 +16,7 @@ pub mod commits;
 mod credentials;
 pub mod delivery;
 pub mod devices;
+pub mod disk_figures;
 pub mod domain;
 mod entries;
 pub mod event;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::accounts::{Account, Subscription};
 use super::devices::Device;
+pub use super::disk_figures::{Repaired, Written};
 use super::event::TopicOf;
 use super::gateway::{Conn, Gateway};
 use super::notification::{DeliveryState, Notification, NotificationId};
@@ -49,17 +50,8 @@ pub struct Status {
     pub written: Written,
     /// SHA-256 of the certificate phones are shown; filled in by the edge, `None` without TLS.
     pub fingerprint: Option<String>,
-}
-
-/// Bytes written to the disk, of which flash survives only so many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// Since midnight UTC.
-    pub today: u64,
-    /// Since the database was made.
-    pub total: u64,
-    /// `storage.write_budget`, per day; 0 for none.
-    pub budget: u64,
+    /// What had to be repaired of the database; filled in by the edge.
+    pub repaired: Repaired,
 }
 
 /// A registered user.
@@ -199,6 +191,7 @@ impl Gateway {
             warnings: Vec::new(),
             written: Written::default(),
             fingerprint: None,
+            repaired: Repaired::default(),
         }
     }
 

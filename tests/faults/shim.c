@@ -1,18 +1,24 @@
-/* Lets calls that change files below one directory fail, one after the other; for LD_PRELOAD.
+/* Lets calls that change files below one directory fail, one call site after the other; for LD_PRELOAD.
  *
- * FAULT_DIRECTORY  what is below it is counted
- * FAULT_COUNTER    a file that holds the count: four bytes, in the order of the machine
- * FAULT_FIRST      number of the first call that fails, counted from 1; 0 for none
- * FAULT_LAST       number of the last one
+ * A site is where a call comes from: the function that is called and the return addresses above it, each as the
+ * distance from the beginning of its program or library, so that it is the same in every process and every run.
+ *
+ * FAULT_DIRECTORY  calls that change what is below it count
+ * FAULT_RECORD     a file that all processes share: struct record
+ * FAULT_SITE       the site that fails, in hex; 0 for none
+ * FAULT_NTH        which of its calls fails, counted from 1
+ * FAULT_FOREVER    1 if from then on every call fails, wherever it comes from
  * FAULT_KIND       enospc, eio, or short: write half of what is asked
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,44 +28,79 @@
 #include <unistd.h>
 
 static const char *directory;
-static unsigned first, last;
+#define CALLS 8192
+#define FRAMES 24
+
+struct record {
+    atomic_uint calls;   /* how many there were, in all processes */
+    atomic_uint reached; /* how many of them came from the site that fails */
+    atomic_uint broken;  /* whether the disk has failed for good */
+    unsigned unused;
+    uint64_t sites[CALLS]; /* where each came from */
+};
+
+static uint64_t wanted;
+static unsigned nth, forever;
 static int kind; /* an errno, or 0 for a short write */
-static atomic_uint *counter;
+static struct record *record;
 
 __attribute__((constructor)) static void begin(void) {
-    const char *what = getenv("FAULT_KIND"), *path = getenv("FAULT_COUNTER");
+    const char *what = getenv("FAULT_KIND"), *path = getenv("FAULT_RECORD");
     directory = getenv("FAULT_DIRECTORY");
     if (!directory || !what || !path)
         return;
-    first = (unsigned)atoi(getenv("FAULT_FIRST"));
-    last = (unsigned)atoi(getenv("FAULT_LAST"));
+    wanted = strtoull(getenv("FAULT_SITE"), NULL, 16);
+    nth = (unsigned)atoi(getenv("FAULT_NTH"));
+    forever = (unsigned)atoi(getenv("FAULT_FOREVER"));
     kind = !strcmp(what, "enospc") ? ENOSPC : !strcmp(what, "eio") ? EIO : 0;
+    void *frames[1];
+    backtrace(frames, 1); /* loads what it needs now, not within a call */
     int file = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT, 0600);
-    if (file < 0 || syscall(SYS_ftruncate, file, (long)sizeof *counter))
+    if (file < 0 || syscall(SYS_ftruncate, file, (long)sizeof *record))
         _exit(99);
-    counter = mmap(NULL, sizeof *counter, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    if (counter == MAP_FAILED)
+    void *map = mmap(NULL, sizeof *record, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (map == MAP_FAILED)
         _exit(99);
+    record = map;
 }
 
 static int below(const char *path) {
-    return counter && !strncmp(path, directory, strlen(directory));
+    return record && !strncmp(path, directory, strlen(directory));
 }
 
 static int open_below(int file) {
     char link[64], path[PATH_MAX];
     snprintf(link, sizeof link, "/proc/self/fd/%d", file);
-    ssize_t length = counter ? readlink(link, path, sizeof path - 1) : -1;
+    ssize_t length = record ? readlink(link, path, sizeof path - 1) : -1;
     if (length < 0)
         return 0;
     path[length] = 0;
     return below(path);
 }
 
+static uint64_t site(void) {
+    void *frames[FRAMES];
+    int count = backtrace(frames, FRAMES);
+    uint64_t hash = 14695981039346656037u;
+    for (int i = 0; i < count; i++) {
+        Dl_info info;
+        uintptr_t base = dladdr(frames[i], &info) ? (uintptr_t)info.dli_fbase : 0;
+        hash = (hash ^ ((uintptr_t)frames[i] - base)) * 1099511628211u;
+    }
+    return hash ? hash : 1;
+}
+
 /* Counts a call; whether it is one of those that fail. */
 static int hit(void) {
-    unsigned number = atomic_fetch_add(counter, 1) + 1;
-    return number >= first && number <= last;
+    uint64_t here = site();
+    unsigned number = atomic_fetch_add(&record->calls, 1);
+    if (number < CALLS)
+        record->sites[number] = here;
+    if (here == wanted && atomic_fetch_add(&record->reached, 1) + 1 == nth) {
+        atomic_store(&record->broken, forever);
+        return 1;
+    }
+    return (int)atomic_load(&record->broken);
 }
 
 /* Whether a call that cannot be short fails. */

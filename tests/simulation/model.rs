@@ -145,12 +145,18 @@ impl Model {
     }
 
     /// A push says which earlier one it replaces.
-    pub(crate) fn replaces(&self, key: &DeviceKey, id: NotificationId, old: NotificationId) {
+    pub(crate) fn replaces(
+        &self,
+        key: &DeviceKey,
+        id: NotificationId,
+        old: NotificationId,
+        disk: &Disk,
+    ) {
         let series = |id| self.pushes[&self.ids[&id]].series();
         assert!(old < id && series(old) == series(id), "{id} replaces {old}");
         let had = self.sent.get(key).is_some_and(|sent| sent.contains(&old));
         assert!(
-            had || self.undone.contains(&key.0),
+            had || self.undone.contains(&key.0) || disk.unknown.contains(&key.0),
             "{key:?} is told that {id} replaces {old}, which it never got"
         );
     }
@@ -211,7 +217,7 @@ impl Model {
                 .get(key)
                 .is_some_and(|sent| sent.contains(withdraws));
             assert!(
-                had || self.undone.contains(&key.0),
+                had || self.undone.contains(&key.0) || disk.unknown.contains(&key.0),
                 "{key:?} is told that {withdraws} is taken back, which it never got"
             );
         } else {

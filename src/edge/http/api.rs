@@ -43,7 +43,7 @@ use super::request::{Framing, Request};
 use super::response::Response;
 use crate::limits;
 use crate::push;
-use crate::push::views::{SessionView, Status, UserView};
+use crate::push::views::{Repaired, SessionView, Status, UserView};
 
 /// Answers a request whose path is `/api/v1/` and `route`.
 pub(super) async fn answer<D: Desk>(
@@ -277,6 +277,7 @@ struct StatusOut {
     written: WrittenOut,
     #[serde(skip_serializing_if = "Option::is_none")]
     fingerprint: Option<String>,
+    repaired: RepairedOut,
 }
 
 #[derive(Serialize)]
@@ -284,6 +285,29 @@ struct WrittenOut {
     today: u64,
     total: u64,
     budget: u64,
+}
+
+#[derive(Serialize)]
+struct RepairedOut {
+    leftovers_removed: u64,
+    snapshots_dropped: u64,
+    set_aside: u64,
+    restored: u64,
+    started_empty: u64,
+    damaged_records: u64,
+}
+
+impl From<Repaired> for RepairedOut {
+    fn from(repaired: Repaired) -> Self {
+        Self {
+            leftovers_removed: repaired.leftovers_removed,
+            snapshots_dropped: repaired.snapshots_dropped,
+            set_aside: repaired.set_aside,
+            restored: repaired.restored,
+            started_empty: repaired.started_empty,
+            damaged_records: repaired.damaged_records,
+        }
+    }
 }
 
 impl From<Status> for StatusOut {
@@ -311,6 +335,7 @@ impl From<Status> for StatusOut {
                 budget: status.written.budget,
             },
             fingerprint: status.fingerprint,
+            repaired: status.repaired.into(),
         }
     }
 }

@@ -207,6 +207,17 @@ fn troubles(status: &Status, now: Wall) -> String {
 fn figures(status: &Status) -> String {
     let figure =
         |name: &str, value: &dyn Display| format!("<div><dt>{name}</dt><dd>{value}</dd></div>");
+    let repaired = &status.repaired;
+    let repairs = [
+        ("Unfinished snapshots removed", repaired.leftovers_removed),
+        ("Snapshots dropped", repaired.snapshots_dropped),
+        ("Databases set aside", repaired.set_aside),
+        ("Restored from the export", repaired.restored),
+        ("Started empty", repaired.started_empty),
+        ("Damaged records", repaired.damaged_records),
+    ];
+    let repairs = repairs.iter().filter(|(_, count)| *count > 0);
+    let repairs: String = repairs.map(|(name, count)| figure(name, count)).collect();
     let figures = [
         figure("Users", &status.users),
         figure("Users online", &status.users_online),
@@ -223,7 +234,7 @@ fn figures(status: &Status) -> String {
         )
     });
     format!(
-        "<dl>{}</dl>{}",
+        "<dl>{}{repairs}</dl>{}",
         figures.concat(),
         certificate.unwrap_or_default()
     )

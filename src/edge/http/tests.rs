@@ -8,6 +8,7 @@ use super::fake::{FakeDesk, NOW, Stream, notification, session, user};
 use super::{Desk, Peer, serve_within};
 use crate::limits;
 use crate::push::notification::{DeliveryState, Extras, Link, Priority, Target};
+use crate::push::views::Repaired;
 use crate::push::{Draft, Refusal, Request, TopicOf, Withdrawal};
 use crate::time::Basis;
 
@@ -1760,6 +1761,29 @@ fn what_the_time_is_based_on_shows() {
         let says = page.contains("The clock of this machine is wrong");
         assert_eq!(says, basis == Basis::Hints, "{basis:?}");
     }
+}
+
+#[test]
+fn what_was_repaired_shows_in_figures() {
+    let desk = FakeDesk::new();
+    assert!(!ask(&desk, &get("/")).contains("Damaged records"));
+    desk.status.borrow_mut().repaired = Repaired {
+        snapshots_dropped: 2,
+        damaged_records: 41,
+        ..Repaired::default()
+    };
+    let page = ask(&desk, &get("/"));
+    for figure in [
+        "<dt>Snapshots dropped</dt><dd>2</dd>",
+        "<dt>Damaged records</dt><dd>41</dd>",
+    ] {
+        assert!(page.contains(figure), "{page}");
+    }
+    assert!(!page.contains("set aside"), "{page}");
+    let status = ask(&desk, &get("/api/v1/status"));
+    let counts = "\"repaired\":{\"leftovers_removed\":0,\"snapshots_dropped\":2,\"set_aside\":0,\
+        \"restored\":0,\"started_empty\":0,\"damaged_records\":41}";
+    assert!(status.contains(counts), "{status}");
 }
 
 #[test]
