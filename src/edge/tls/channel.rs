@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write as _};
 use std::sync::Arc;
 
-use futures_rustls::rustls::{self, ServerConfig, ServerConnection};
+use rustls::{self, ServerConfig, ServerConnection};
 
 use crate::limits::TLS_HANDSHAKE;
 

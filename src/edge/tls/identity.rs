@@ -10,15 +10,15 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures_rustls::pki_types::{CertificateDer, ServerName};
-use futures_rustls::rustls::client::verify_server_name;
-use futures_rustls::rustls::server::ParsedCertificate;
-use futures_rustls::rustls::sign::CertifiedKey;
-use futures_rustls::rustls::{Error as TlsError, InconsistentKeys, crypto};
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType,
     date_time_ymd,
 };
+use rustls::client::verify_server_name;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
+use rustls::{Error as TlsError, InconsistentKeys, crypto};
 use sha2::{Digest as _, Sha256};
 
 use super::pem;
