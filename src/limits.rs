@@ -95,7 +95,7 @@ pub const CLOCK_ASK: Duration = Duration::from_secs(3600);
 
 // ---- connections -----------------------------------------------------------------------------
 
-/// XMPP connections at once (default of `limits.connections`), about 1.5 KB each; over it a newcomer gets
+/// XMPP connections at once (default of `limits.connections`), about 1.5 KB each and 5 KB more with TLS; over it a newcomer gets
 /// stream error `resource-constraint`. Lowered at start to what the file descriptor limit allows.
 pub const CONNECTIONS: usize = 4096;
 /// File descriptors kept free of phones and HTTP: listeners, store, log, the command line
