@@ -95,7 +95,7 @@ pub const CLOCK_ASK: Duration = Duration::from_secs(3600);
 
 // ---- connections -----------------------------------------------------------------------------
 
-/// XMPP connections at once (default of `limits.connections`), about 1.5 KB each; over it a newcomer gets
+/// XMPP connections at once (default of `limits.connections`), about 1.5 KB each and 5 KB more with TLS; over it a newcomer gets
 /// stream error `resource-constraint`. Lowered at start to what the file descriptor limit allows.
 pub const CONNECTIONS: usize = 4096;
 /// File descriptors kept free of phones and HTTP: listeners, store, log, the command line
@@ -106,6 +106,9 @@ pub const READ_BUFFER: usize = 16 * 1024;
 /// Bytes a TLS handshake may have from the phone; over it: an alert and the end. Worst case per connection
 /// before its login. A hello with post-quantum keys has about 2 KB.
 pub const TLS_HANDSHAKE: usize = 16 * 1024;
+/// Bytes of one TLS record (RFC 5246 §6.2.3); over it: an alert and the end. One that has not come whole is kept,
+/// so this is the worst case per connection with TLS.
+pub const TLS_RECORD: usize = 5 + 16 * 1024 + 2048;
 /// Bytes of a certificate's file and of its key's; over it: exit code 2.
 pub const PEM_BYTES: u64 = 64 * 1024;
 /// Connections taken from the backlog before others get a turn.

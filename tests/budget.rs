@@ -17,6 +17,10 @@ const IDLE: usize = 6000;
 /// What 1 000 phones that are logged in and silent may add, in kB.
 const PHONES: usize = 1500;
 
+/// What 1 000 phones with TLS may add that have registered just before, in kB; 12 000 is what is promised.
+#[cfg(feature = "tls")]
+const ENCRYPTED_PHONES: usize = 9000;
+
 /// The release build: `LANPUSH_BIN`, or one made for this test.
 fn release() -> Setup {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
@@ -83,4 +87,30 @@ fn an_idle_server_and_a_thousand_phones() {
     );
     assert!(idle <= IDLE, "{idle} kB");
     assert!(after - before <= PHONES, "{} kB", after - before);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_thousand_phones_with_tls() {
+    use harness::tls;
+    use rustls::version::{TLS12, TLS13};
+
+    for version in [&TLS13, &TLS12] {
+        let server = release().start();
+        let config = tls::client(&[version], &[]);
+        let online = |user: &str| {
+            let mut phone = tls::starttls(server.xmpp, config.clone());
+            phone.register(user);
+            phone.login(user, RESOURCE);
+            phone.available();
+            phone
+        };
+        drop(online("first"));
+        let before = resident(&server);
+        let phones: Vec<_> = (0..1000).map(|n| online(&format!("{n:032x}"))).collect();
+        let added = resident(&server) - before;
+        drop(phones);
+        eprintln!("1000 phones that register, {version:?}: {added} kB");
+        assert!(added <= ENCRYPTED_PHONES, "{added} kB");
+    }
 }

@@ -6,6 +6,8 @@
 pub(crate) mod http;
 pub(crate) mod phone;
 pub(crate) mod server;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 
 #[path = "../scratch/mod.rs"]
 pub(crate) mod scratch;

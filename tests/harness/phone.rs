@@ -10,9 +10,9 @@ use super::DEADLINE;
 /// Where androidpn's client logs in.
 pub(crate) const RESOURCE: &str = "AndroidpnClient";
 
-/// A connection to the push port.
-pub(crate) struct Phone {
-    pub(crate) stream: TcpStream,
+/// A connection to the push port; `S` is the socket, or what encrypts on top of it.
+pub(crate) struct Phone<S = TcpStream> {
+    pub(crate) stream: S,
     unread: Vec<u8>,
     stream_id: String,
     count: u32,
@@ -40,13 +40,7 @@ impl Phone {
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self {
-            stream,
-            unread: Vec::new(),
-            stream_id: String::new(),
-            count: 0,
-            pushes: Vec::new(),
-        }
+        Self::of(stream)
     }
 
     /// Connects and opens a stream.
@@ -63,6 +57,19 @@ impl Phone {
         phone.login(user, RESOURCE);
         phone.available();
         phone
+    }
+}
+
+impl<S: Read + Write> Phone<S> {
+    /// Over a connection that is made.
+    pub(crate) fn of(stream: S) -> Self {
+        Self {
+            stream,
+            unread: Vec::new(),
+            stream_id: String::new(),
+            count: 0,
+            pushes: Vec::new(),
+        }
     }
 
     pub(crate) fn open_stream(&mut self) {

@@ -9,4 +9,6 @@ mod crash;
 mod hostile;
 mod phones;
 mod start;
+#[cfg(feature = "tls")]
+mod tls;
 mod waiting;

@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use futures_rustls::rustls::ServerConfig;
 use futures_rustls::server::TlsStream;
 use futures_rustls::{FallibleAccept, TlsAcceptor};
+use rustls::ServerConfig;
 use smol::io::{self, AsyncRead, AsyncWrite};
 use smol::net::TcpStream;
 

@@ -10,15 +10,15 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures_rustls::pki_types::{CertificateDer, ServerName};
-use futures_rustls::rustls::client::verify_server_name;
-use futures_rustls::rustls::server::ParsedCertificate;
-use futures_rustls::rustls::sign::CertifiedKey;
-use futures_rustls::rustls::{Error as TlsError, InconsistentKeys, crypto};
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType,
     date_time_ymd,
 };
+use rustls::client::verify_server_name;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
+use rustls::{Error as TlsError, InconsistentKeys, crypto};
 use sha2::{Digest as _, Sha256};
 
 use super::pem;
@@ -264,5 +264,139 @@ fn params(
 fn add(names: &mut Vec<SanType>, name: SanType) {
     if !names.contains(&name) {
         names.push(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::scratch::Scratch;
+
+    fn named(domain: &str, aliases: &[&str]) -> Config {
+        let mut config = Config::default();
+        config.server.domain = domain.into();
+        config.server.aliases = aliases.iter().map(|alias| (*alias).to_owned()).collect();
+        config
+    }
+
+    #[test]
+    fn our_own_holds_every_name() {
+        let lan = ["192.168.1.7".parse().unwrap(), "fd00::2".parse().unwrap()];
+        for (domain, common_name, all) in [
+            (
+                "push.lan",
+                "push.lan",
+                "push.lan gw.lan 192.0.2.1 fd00::7 box 192.168.1.7 fd00::2",
+            ),
+            (
+                "192.168.1.7",
+                "192.168.1.7",
+                "192.168.1.7 gw.lan 192.0.2.1 fd00::7 box fd00::2",
+            ),
+            (
+                "[fd00::2]",
+                "fd00::2",
+                "fd00::2 gw.lan 192.0.2.1 fd00::7 box 192.168.1.7",
+            ),
+        ] {
+            let config = named(domain, &["gw.lan", "192.0.2.1", "[fd00::7]", "gw.lan"]);
+            let params = params(&config, Some("box".into()), &lan).unwrap();
+            let subject: Vec<_> = params.distinguished_name.iter().collect();
+            let cn = rcgen::DnValue::Utf8String(common_name.into());
+            assert_eq!(subject, [(&DnType::CommonName, &cn)]);
+            let names: Vec<_> = params
+                .subject_alt_names
+                .iter()
+                .map(|name| match name {
+                    SanType::DnsName(name) => name.as_str().to_owned(),
+                    SanType::IpAddress(address) => address.to_string(),
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            assert_eq!(names.join(" "), all);
+        }
+    }
+
+    #[test]
+    fn made_once_and_kept() {
+        let data = Scratch::new();
+        let first = Identity::load(&named("push.lan", &["gw.lan"]), data.path()).unwrap();
+        assert_eq!(first.warning(&named("push.lan", &["gw.lan"])), None);
+        assert_eq!(first.fingerprint().len(), 95);
+        let changed = named("Other.lan", &["push.lan", "new.lan"]);
+        let later = Identity::load(&changed, data.path()).unwrap();
+        assert_eq!(first.fingerprint(), later.fingerprint());
+        let warning = later.warning(&changed).unwrap();
+        assert!(
+            warning.contains(r#"the name "Other.lan", "new.lan";"#),
+            "{warning}"
+        );
+        fs::remove_file(data.path().join(OWN_FILE)).unwrap();
+        let renewed = Identity::load(&changed, data.path()).unwrap();
+        assert_ne!(first.fingerprint(), renewed.fingerprint());
+        assert_eq!(renewed.warning(&changed), None);
+    }
+
+    #[test]
+    fn our_own_is_never_replaced_by_itself() {
+        let data = Scratch::new();
+        fs::write(data.path().join(OWN_FILE), "half a fi").unwrap();
+        let error = Identity::load(&named("push.lan", &[]), data.path()).err();
+        let said = error.unwrap().to_string();
+        assert!(
+            said.contains("holds no certificate") && said.contains("remove the file"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn keys_of_other_kinds_and_forms() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls");
+        for file in ["rsa.pem", "sec1.pem"] {
+            let mut config = named("push.lan", &[]);
+            config.tls.certificate = folder.join(file).display().to_string();
+            let identity = Identity::load(&config, Path::new("/nowhere")).unwrap();
+            assert_eq!(identity.warning(&config), None, "{file}");
+        }
+        for (key, why) in [
+            ("short-rsa.pem", "holds a key of a kind that is not known"),
+            (
+                "locked-old.pem",
+                "holds a key that is protected by a password",
+            ),
+            ("sec1.pem", "does not belong to the key in"),
+            ("absent.pem", "cannot be read: No such file"),
+        ] {
+            let error = read_pair(&folder.join("rsa.pem"), &folder.join(key)).unwrap_err();
+            assert!(error.to_string().contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_chain_begins_with_the_server() {
+        let scratch = Scratch::new();
+        let file = scratch.path().join("chain.pem");
+        let pair = |name: &str| rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let (server, other) = (pair("push.lan"), pair("root.lan"));
+        let key = pem::block("PRIVATE KEY", server.signing_key.serialized_der());
+        let [server, other] =
+            [server, other].map(|pair| pem::block("CERTIFICATE", pair.cert.der()));
+        fs::write(&file, format!("{key}{server}{other}")).unwrap();
+        assert_eq!(read_pair(&file, &file).unwrap().cert.len(), 2);
+        fs::write(&file, format!("{other}{server}{key}")).unwrap();
+        let error = read_pair(&file, &file).unwrap_err().to_string();
+        assert!(
+            error.contains("does not begin with the server's own"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn files_without_end() {
+        let scratch = Scratch::new();
+        let file = scratch.path().join("big.pem");
+        fs::write(&file, vec![b'\n'; PEM_BYTES as usize + 1]).unwrap();
+        let error = read_pair(&file, &file).unwrap_err().to_string();
+        assert!(error.ends_with("is longer than 65536 bytes"), "{error}");
     }
 }

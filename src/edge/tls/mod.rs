@@ -18,10 +18,10 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures_rustls::rustls::server::{NoServerSessionStorage, ServerConfig};
-use futures_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
-use futures_rustls::rustls::version::{TLS12, TLS13};
-use futures_rustls::rustls::{self, crypto};
+use rustls::crypto;
+use rustls::server::{NoServerSessionStorage, ServerConfig};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::{TLS12, TLS13};
 use smol::net::TcpStream;
 
 use super::certificate::CertificateError;

@@ -1,8 +1,8 @@
 //! RFC 7468: certificates and keys as text.
 
 use base64ct::{Base64, Encoding as _};
-use futures_rustls::pki_types::pem::{Error, PemObject as _};
-use futures_rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::pem::{Error, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Letters of one line (RFC 7468 §2).
 const LINE: usize = 64;
