@@ -34,11 +34,10 @@ fn without_disk_and_with_a_read_only_root_it_says_so() {
         .with("--disk", "none")
         .with("--root", "ro")
         .power_on();
-    let console = guest.wait_for("lanpush ended with");
+    let console = guest.wait_for("lanpush ended with 1");
     assert!(console.contains("there is no data disk"), "{console}");
     let why = "\"/data/lanpush\" cannot be created: Read-only file system";
     assert!(console.contains(why), "{console}");
-    assert!(console.contains("lanpush ended with 1"), "{console}");
 }
 
 #[test]
@@ -96,8 +95,8 @@ fn data_of_an_earlier_version_goes_on() {
     let mut sam = Phone::open(guest.xmpp);
     sam.login("sam", RESOURCE);
     sam.available();
-    let got: Vec<_> = (2..=4).map(|_| sam.push().message).collect();
-    assert_eq!(got, ["for sam", "for the kitchen", "for the office"]);
+    assert_eq!(sam.push().message, "for the kitchen");
+    assert_eq!(sam.push().message, "for the office");
     let id = push(&guest, "sam", "new");
     assert_eq!(sam.push().id, id);
 }
