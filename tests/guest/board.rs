@@ -80,7 +80,7 @@ impl Board {
 
     /// Gives it power and waits until the server is ready.
     pub(crate) fn boot(self) -> Guest {
-        let mut guest = self.power_on();
+        let guest = self.power_on();
         guest.wait_for("ready http");
         // The host's half of a forwarded port is there long before the guest's.
         assert_eq!(http::get(guest.http, "/").status, 200);
