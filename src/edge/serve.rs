@@ -21,7 +21,7 @@ use super::signals::{Wish, Wishes};
 use super::storage::Outcomes;
 use super::trial::Trial;
 use super::web::Web;
-use super::{clock_set, entropy, repair, summary, timer};
+use super::{clock_set, entropy, memory, repair, summary, timer};
 use crate::config::Config;
 use crate::limits::{HTTP_WAITS, STOP_WAIT};
 use crate::push::{Event, Gateway};
@@ -42,9 +42,11 @@ pub struct Serve {
 /// The server could not start, or a second signal cut its end short.
 pub fn run(serve: Serve) -> Result<(), RunError> {
     let clock = Clock::start();
+    memory::check()?;
     let shares = shares(&serve.config);
     let entropy = entropy::open().map_err(RunError::Entropy)?;
     let data = DataDir::open(&serve.data).map_err(RunError::Data)?;
+    memory::warn_of_data_in_memory(&serve.data);
     let ports = Ports::bind(&serve.config)?;
     let storage = &serve.config.storage;
     let trial = Trial::of_this_program();
