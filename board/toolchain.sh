@@ -12,7 +12,7 @@
 # an interrupted run had fetched by then is kept for the next.
 set -euo pipefail
 
-# These belong together: from zig 0.16 on, calloc fills what it gives out, and sled's tables become resident.
+# These belong together: the calloc of zig 0.17 fills what it gives out, and sled's tables become resident.
 rust=1.96
 zig=0.15.2
 zig_hash=806316453d1ede7174ed3fefb8e5348154629089c3bb5fe812dfd0e172fac130

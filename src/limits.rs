@@ -93,6 +93,14 @@ pub const CLOCK_LOOK: Duration = Duration::from_secs(60);
 /// A connected phone is asked for the time at most so often, and only while ours is not trusted.
 pub const CLOCK_ASK: Duration = Duration::from_secs(3600);
 
+// ---- memory ----------------------------------------------------------------------------------
+
+/// Bytes the machine has left for us at the start, swap included; with less the start is refused, because the
+/// kernel would end the server in the middle of something.
+pub const MEMORY_NEEDED: u64 = 2_000_000;
+/// Bytes that 50 phones with TLS take; with less left at the start the log has a warning.
+pub const MEMORY_WANTED: u64 = 8_000_000;
+
 // ---- connections -----------------------------------------------------------------------------
 
 /// XMPP connections at once (default of `limits.connections`), about 1.5 KB each and 5 KB more with TLS; over it a newcomer gets

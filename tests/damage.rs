@@ -516,6 +516,14 @@ fn every_way_a_trial_ends_has_its_outcome() {
             "echo full -; exit 1",
             Outcome::Refused("the database does not open: no space left".into()),
         ),
+        (
+            "kill -9 $$",
+            Outcome::Refused(
+                "the database does not open: the process that tried it was killed, as happens when \
+                 memory runs out"
+                    .into(),
+            ),
+        ),
     ] {
         let scratch = Scratch::new();
         copy(samples.closed.path(), scratch.path());

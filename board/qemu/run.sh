@@ -103,7 +103,7 @@ main() { # ARGUMENT…
             mke2fs -q -t ext4 ${files:+-d "$files"} "$disk"
         fi
         # What the guest has written is then this machine's, which stays under power.
-        drive=(-drive "file=$disk,if=none,id=data,format=raw,cache=unsafe" -device virtio-blk-device,drive=data)
+        drive=(-drive "file=$disk,if=none,id=data,format=raw,cache=unsafe" -device "virtio-blk-device,drive=data")
     fi
     # The kernel takes it before the script ends: qemu replaces it.
     initramfs=$work/$architecture-$address.cpio.gz

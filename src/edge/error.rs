@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use super::certificate::CertificateError;
 use super::data_dir::DataDirError;
 use super::database::OpenError;
+use crate::limits::MEMORY_NEEDED;
 use crate::push::store::StoreError;
 
 /// A failure of [`super::run`]. Its `Display` is one line for whoever started the server.
@@ -31,6 +32,8 @@ pub enum RunError {
     },
     /// The socket file for the command line cannot be made.
     AdminSocket(String, io::Error),
+    /// The machine has only so many bytes of memory left.
+    Memory(u64),
     /// The operating system gives no random bytes.
     Entropy(getrandom::Error),
     /// The operating system does not let us receive signals, or watch sockets.
@@ -62,6 +65,12 @@ impl fmt::Display for RunError {
                 error,
             } => write!(f, "cannot listen on {address} for {whom}: {error}"),
             Self::AdminSocket(path, error) => write!(f, "cannot make {path:?}: {error}"),
+            Self::Memory(left) => write!(
+                f,
+                "this machine has {} KB of memory left, and lanpush needs {} to start",
+                left / 1000,
+                MEMORY_NEEDED / 1000
+            ),
             Self::Entropy(error) => write!(f, "no random bytes: {error}"),
             Self::System(error) => write!(f, "the operating system refuses: {error}"),
             Self::Interrupted => f.write_str("stopped at once by a second signal"),

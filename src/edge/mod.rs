@@ -6,7 +6,7 @@
 //! | `hub` | drives the gateway: events in, actions performed; what every task here shares |
 //! | `connection`, `peer`, `backlog`, `table` | phones: one task each, its socket, what the socket has not taken |
 //! | `listener`, `phones`, `web`, `admin` | accepting, and who stands behind which door |
-//! | `refusal`, `seats`, `descriptors` | how many fit in, and what the others hear |
+//! | `refusal`, `seats`, `descriptors`, `memory` | how many fit in, and what the others hear |
 //! | `tls/`, `certificate` | encryption and the certificate |
 //! | `http/`, `desk` | the page and the API, and what they see of the hub |
 //! | `data_dir`, `storage`, `storage_thread`, `pending`, `layer`, `database`, `compaction`, `wear` | the disk |
@@ -39,6 +39,7 @@ mod lan;
 mod layer;
 mod listener;
 pub mod logging;
+mod memory;
 pub mod offline;
 mod peer;
 mod pending;

@@ -24,7 +24,7 @@ use super::summary::{self, Addresses};
 use super::tls::Acceptor;
 use super::trial::Trial;
 use super::web::Web;
-use super::{clock_set, entropy, failed_open, repair, timer};
+use super::{clock_set, entropy, failed_open, memory, repair, timer};
 use crate::config::Config;
 use crate::limits::{HTTP_WAITS, STOP_WAIT};
 use crate::push::{Event, Gateway};
@@ -45,9 +45,11 @@ pub struct Serve {
 /// The server could not start, or a second signal cut its end short.
 pub fn run(serve: Serve) -> Result<(), RunError> {
     let clock = Clock::start();
+    memory::check()?;
     let shares = shares(&serve.config);
     let entropy = entropy::open().map_err(RunError::Entropy)?;
     let data = DataDir::open(&serve.data).map_err(RunError::Data)?;
+    memory::warn_of_data_in_memory(&serve.data);
     let tls = Acceptor::open(&serve.config, data.path()).map_err(RunError::Certificate)?;
     let ports = Ports::bind(&serve.config, tls.is_some())?;
     let storage = &serve.config.storage;

@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc;
@@ -84,6 +85,10 @@ impl Trial {
             return Ok(Verdict::Damaged(OpenError::Slow.to_string()));
         };
         let status = child.wait()?;
+        // A panic ends in another signal: this came from outside, and says nothing about the files.
+        if status.signal() == Some(Signal::KILL.as_raw()) {
+            return Ok(Verdict::Refused(KILLED.to_owned()));
+        }
         let (word, rest) = text.trim_end().split_once(' ').unwrap_or_default();
         Ok(match (word, rest.parse()) {
             (FINE, Ok(accounts)) => Verdict::Fine(accounts),
@@ -110,6 +115,7 @@ pub(super) enum Verdict {
     Untried(io::Error),
 }
 
+const KILLED: &str = "the process that tried it was killed, as happens when memory runs out";
 const FINE: &str = "fine";
 const DAMAGED: &str = "damaged";
 const REFUSED: &str = "refused";

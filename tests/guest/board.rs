@@ -177,15 +177,16 @@ impl Guest {
     pub(crate) fn run(&mut self, command: &str) -> String {
         self.asked += 1;
         let number = self.asked;
-        // The sums keep what is typed from looking like what is printed.
+        // The sums keep what is typed from looking like what is printed; one `echo` is not torn apart by
+        // what the server prints.
         self.type_line(&format!(
-            "echo begin-$((1000+{number})); {command}; echo end-$((1000+{number}))"
+            "answer=$({command}); echo \"begin-$((1000+{number})) $answer end-$((1000+{number}))\""
         ));
         let (begin, end) = (
             format!("begin-{}", 1000 + number),
             format!("end-{}", 1000 + number),
         );
-        let console = self.wait_for(&format!("{end}\r\n"));
+        let console = self.wait_for(&end);
         let (_, rest) = console.split_once(&begin).unwrap();
         let (answer, _) = rest.split_once(&end).unwrap();
         answer.trim().replace('\r', "")
