@@ -51,6 +51,7 @@ export class Phone {
   inbox = new Queue();
   presences = new Queue();
   resumed = new Queue();
+  #enabled = new Queue();
   mechanism = null;
 
   constructor(user, resource, port, { password = PASSWORD, scheme = "xmpp" } = {}) {
@@ -70,6 +71,7 @@ export class Phone {
       if (stanza.name === "message") this.inbox.add(stanza);
       if (stanza.name === "presence") this.presences.add(stanza);
     });
+    this.client.on("nonza", (element) => element.name === "enabled" && this.#enabled.add(element));
     this.client.streamManagement.on("resumed", () => this.resumed.add(true));
   }
 
@@ -81,6 +83,8 @@ export class Phone {
   // Logs in, asks for the roster and says that it is there.
   async online() {
     await within(`the login of ${this.user}`, this.client.start());
+    // The library counts wrong if a stanza comes in one piece with this.
+    await this.#enabled.next(`stream management for ${this.user}`);
     await this.roster();
     await this.client.send(xml("presence"));
     await this.sync();
