@@ -10,6 +10,9 @@ const MESSAGE = "第一行\n<second> & line 👩‍👩‍👧 ]]> \"it's\" &lt;
 const LINK = "http://nas.lan/?a=1&b='2'";
 const jid = (user) => `${user}@${DOMAIN}`;
 
+// The library waits for things of which it does not catch that they never come.
+process.on("unhandledRejection", (why) => console.error("unhandled", why));
+
 const [ports, ...names] = process.argv.slice(2);
 const gateway = new Gateway(".");
 gateway.ports = JSON.parse(ports);
