@@ -1,10 +1,8 @@
-// One lanpush with a data directory of its own: started, stopped, spoken to over HTTP; and how scenarios run.
+// The server as senders see it, over HTTP; and how scenarios run.
 
 import { spawn } from "node:child_process";
-import fs from "node:fs";
 import path from "node:path";
 import readline from "node:readline";
-import tls from "node:tls";
 
 export const DOMAIN = "push.lan";
 // Longest wait for anything, in milliseconds; reached only when something is wrong.
@@ -13,63 +11,9 @@ export const PATIENCE = 15_000;
 const SCENARIO = 60_000;
 const API = "/api/v1/notifications";
 
+// The server that with_server.py has started.
 export class Gateway {
-  ports = { xmpp: 0, xmpps: 0, http: 0 };
-
-  constructor(directory) {
-    this.directory = directory;
-    fs.mkdirSync(directory, { recursive: true });
-  }
-
-  async start() {
-    const flags = Object.entries(this.ports).flatMap(([name, port]) => [`--${name}`, `127.0.0.1:${port}`]);
-    const log = path.join(this.directory, "log");
-    this.process = spawn(
-      process.env.LANPUSH_BIN,
-      ["serve", "--data", path.join(this.directory, "data"), "--domain", DOMAIN, ...flags],
-      { stdio: ["ignore", "pipe", fs.openSync(log, "a")] },
-    );
-    const missing = new Set(Object.keys(this.ports));
-    for await (const line of readline.createInterface({ input: this.process.stdout })) {
-      const [word, listener, address] = line.split(" ");
-      if (word === "ready") {
-        this.ports[listener] = Number(address.slice(address.lastIndexOf(":") + 1));
-        missing.delete(listener);
-      }
-      if (missing.size === 0) return;
-    }
-    throw new Error(`the server ended before it was ready; its log: ${fs.readFileSync(log)}`);
-  }
-
-  // SIGTERM. The exit code has to be 0.
-  async stop() {
-    const end = new Promise((resolve) => this.process.once("exit", resolve));
-    this.process.kill("SIGTERM");
-    equal("exit code after SIGTERM", 0, await within("the end of the server", end));
-  }
-
-  close() {
-    this.process.kill("SIGKILL");
-  }
-
-  // A file with the server's certificate, as one who accepts it keeps it; it has to be about our domain.
-  async pin() {
-    const socket = tls.connect({
-      host: "127.0.0.1", port: this.ports.xmpps, servername: DOMAIN, rejectUnauthorized: false,
-    });
-    await within("TLS", new Promise((resolve, reject) => {
-      socket.once("secureConnect", resolve);
-      socket.once("error", reject);
-    }));
-    const certificate = socket.getPeerX509Certificate();
-    equal("version of TLS", "TLSv1.3", socket.getProtocol());
-    socket.destroy();
-    equal("subject of the certificate", `CN=${DOMAIN}`, certificate.subject);
-    equal("other names of the certificate", DOMAIN, certificate.checkHost(DOMAIN, { subject: "never" }));
-    const file = path.join(this.directory, "pinned.pem");
-    fs.writeFileSync(file, certificate.toString());
-    return file;
-  }
+  ports = JSON.parse(process.env.PORTS);
 
   async ask(method, route, want, body) {
     const answer = await fetch(`http://127.0.0.1:${this.ports.http}${route}`, {

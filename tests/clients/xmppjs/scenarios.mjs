@@ -1,4 +1,4 @@
-// Scenarios with xmpp.js against the server that main.mjs has started.
+// Scenarios with xmpp.js against the server that with_server.py has started. Arguments: names of scenarios; none means all.
 //
 // "Nothing came" is never shown by waiting: something else is sent, and it has to be the next to arrive.
 
@@ -13,9 +13,8 @@ const jid = (user) => `${user}@${DOMAIN}`;
 // The library waits for things of which it does not catch that they never come.
 process.on("unhandledRejection", (why) => console.error("unhandled", why));
 
-const [ports, ...names] = process.argv.slice(2);
-const gateway = new Gateway(".");
-gateway.ports = JSON.parse(ports);
+const names = process.argv.slice(2);
+const gateway = new Gateway();
 const { xmpp, xmpps } = gateway.ports;
 
 async function registersAndLogsIn() {
