@@ -1,4 +1,4 @@
-// Scenarios with xmpp.js against the server that with_server.py has started. Arguments: names of scenarios; none means all.
+// Scenarios with xmpp.js against the server that with_server.py has started; with names only those.
 //
 // "Nothing came" is never shown by waiting: something else is sent, and it has to be the next to arrive.
 
