@@ -132,18 +132,31 @@ need_binary() {
     export LANPUSH_BIN
 }
 
-# Puts a jar of Maven Central into the cache, if it is not there, and its path into $jar.
-need_jar() { # GROUP:ARTIFACT:VERSION SHA256
-    local group artifact version plugin=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
-    IFS=: read -r group artifact version <<<"$1"
-    jar=$cache/jars/$artifact-$version.jar
-    if has_hash "$jar" "$2"; then
-        return
-    fi
+# Puts jars of Maven Central into the cache, those that are not there, and their paths into $classpath.
+need_jars() { # FILE; its lines are GROUP:ARTIFACT:VERSION SHA256
+    local group artifact version hash jar pom=$logs/jars.xml missing=()
+    local plugin=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
+    classpath=
+    echo '<project><modelVersion>4.0.0</modelVersion><groupId>lanpush</groupId><artifactId>jars</artifactId>
+        <version>1</version><dependencies>' >"$pom"
+    while IFS=': ' read -r group artifact version hash; do
+        jar=$cache/jars/$artifact-$version.jar
+        classpath=${classpath:+$classpath:}$jar
+        if ! has_hash "$jar" "$hash"; then
+            missing+=("$jar $hash")
+            echo "<dependency><groupId>$group</groupId><artifactId>$artifact</artifactId>
+                <version>$version</version></dependency>" >>"$pom"
+        fi
+    done <"$1"
+    echo '</dependencies></project>' >>"$pom"
+    ((${#missing[@]} > 0)) || return 0
     need mvn maven
-    prepare "fetch $artifact" 300 mvn --batch-mode "$plugin:copy" \
-        "-Dartifact=$group:$artifact:$version" "-DoutputDirectory=$cache/jars" -Dmdep.overWriteReleases=true
-    has_hash "$jar" "$2" || give_up "$jar is not the file this test was written for: its SHA-256 differs"
+    prepare "fetch ${#missing[@]} jars" 600 mvn --batch-mode --file "$pom" "$plugin:copy-dependencies" \
+        -DexcludeTransitive=true "-DoutputDirectory=$cache/jars" -DoverWriteReleases=true
+    for jar in "${missing[@]}"; do
+        has_hash "${jar% *}" "${jar##* }" ||
+            give_up "${jar% *} is not the file this test was written for: its SHA-256 differs"
+    done
 }
 
 has_hash() { # FILE SHA256
