@@ -183,9 +183,9 @@ pub const LATE: Duration = Duration::from_secs(30);
 pub const WAITS: usize = 256;
 /// Pause before a scheduled notification is tried again that the disk has refused.
 pub const SCHEDULE_RETRY: Duration = Duration::from_secs(30);
-/// Bytes of a message between users as it is sent on; over it: `not-acceptable`. Kept for a reader who is away,
-/// every character of it escaped, it fits [`DOCUMENT`].
-pub const CHAT_MESSAGE: usize = 24 * 1024;
+/// Bytes of a message between users as it is sent on, which may be three times what came; over it:
+/// `not-acceptable`. What is kept for a reader who is away has to fit [`DOCUMENT`], or is refused likewise.
+pub const CHAT_MESSAGE: usize = 80 * 1024;
 /// Sessions one message goes to, and as many copies for each side (XEP-0280); further ones do not get it.
 pub const CHAT_SESSIONS: usize = 16;
 /// Messages that wait for one reader, about 1 KB on disk each; over it: `service-unavailable`.

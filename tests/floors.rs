@@ -82,6 +82,7 @@ const PURE_STD: &[&str] = &[
 
 /// Packages without a system behind them.
 const PURE_PACKAGES: &[&str] = &[
+    "base64ct",
     "crc32fast",
     "heapless",
     "log",
@@ -90,6 +91,7 @@ const PURE_PACKAGES: &[&str] = &[
     "serde",
     "serde_json",
     "sha1",
+    "sha2",
     "subtle",
     "toml",
 ];

@@ -10,7 +10,20 @@ use super::domain::{Domain, Effect};
 use super::store::DeviceId;
 use crate::limits;
 use crate::time::Now;
-use crate::xmpp::feature::caps::{self, Abilities, Caps};
+use crate::xmpp::feature::notification;
+use crate::xmpp::ns;
+use crate::xmpp::payload::caps::Caps;
+use crate::xmpp::payload::retraction;
+use crate::xmpp::stanza::attr;
+
+/// What matters to us of all a client can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Abilities {
+    /// It reads pushes as androidpn's clients do.
+    pub notifications: bool,
+    /// It takes a message back (XEP-0424).
+    pub retractions: bool,
+}
 
 /// What hashes stand for: those of answers that fit them.
 #[derive(Debug, Default)]
@@ -74,6 +87,12 @@ impl Domain {
             number,
             answered: false,
         }));
+        // What has not been sent to yet waits for the answer.
+        if let Some(link) = self.devices.get_mut(id).and_then(|one| one.link.as_mut())
+            && link.presence.is_none()
+        {
+            link.settled = false;
+        }
         self.deliver(id, bytes.into());
     }
 
@@ -88,7 +107,7 @@ impl Domain {
         if question.number != number || question.answered {
             return;
         }
-        let abilities = info.map(caps::abilities).unwrap_or_default();
+        let abilities = info.map(abilities).unwrap_or_default();
         chat.abilities = abilities;
         if info.is_some_and(|info| question.caps.fits(info)) {
             if let Some(question) = chat.question.take() {
@@ -145,9 +164,23 @@ impl Domain {
     }
 }
 
+/// What a client says it can do.
+fn abilities(info: &Element) -> Abilities {
+    let can = |feature: &str| {
+        let mut features = info.children();
+        features
+            .any(|child| child.is("feature", ns::DISCO_INFO) && attr(child, "var") == Some(feature))
+    };
+    Abilities {
+        notifications: can(notification::NS),
+        retractions: can(retraction::NS),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::xmpp::payload::caps;
 
     fn caps(ver: usize) -> Caps {
         let presence = format!(
@@ -173,5 +206,18 @@ mod tests {
         assert_eq!(known.get(&caps(0)), None);
         assert_eq!(known.get(&caps(limits::KNOWN_CAPS)), Some(able));
         assert_eq!(known.by_key.len(), limits::KNOWN_CAPS);
+    }
+
+    #[test]
+    fn features_that_matter() {
+        let info: Element = "<query xmlns='http://jabber.org/protocol/disco#info'>\
+             <feature var='urn:xmpp:message-retract:1'/><feature var='x'/></query>"
+            .parse()
+            .unwrap();
+        let want = Abilities {
+            retractions: true,
+            notifications: false,
+        };
+        assert_eq!(abilities(&info), want);
     }
 }

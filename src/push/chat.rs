@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use minidom::Element;
 
+use super::abilities::Abilities;
 use super::commits::Waiter;
 use super::devices::{ChatSession, Device};
 use super::domain::Domain;
@@ -11,8 +12,7 @@ use super::store::DeviceId;
 use crate::limits;
 use crate::time::Now;
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::feature::caps::Abilities;
-use crate::xmpp::feature::carbons::Way;
+use crate::xmpp::feature::carbons::{self, Way};
 use crate::xmpp::feature::message::{Kind, Message, Storing};
 use crate::xmpp::session::Bound;
 use crate::xmpp::stanza::{self, set_attr};
@@ -62,10 +62,13 @@ impl Domain {
     /// Routes a message to a user of ours. `Ok(true)` if it waits for the disk.
     pub(super) fn send(
         &mut self,
-        message: &Message,
+        mut message: Message,
         sender: Sender<'_>,
         now: Now,
     ) -> Result<bool, StanzaError> {
+        let is_copied = carbons::is_copied(&message.stanza);
+        carbons::take_out_private(&mut message.stanza);
+        let message = &message;
         let user = message.to.local.as_deref().unwrap_or_default();
         if !self.accepts(user, &sender.bound.user) {
             return Err(StanzaError::ServiceUnavailable);
@@ -98,7 +101,7 @@ impl Domain {
             let bytes = copies.for_domain(domain)?;
             self.deliver(*reader, bytes);
         }
-        if message.is_copied {
+        if is_copied {
             if !readers.is_empty() {
                 self.send_carbons(&mut copies, Way::Received, user, &readers);
             }
@@ -165,15 +168,15 @@ impl Domain {
     }
 }
 
-/// A name of this server, or that which the sender uses.
-type Name = Option<Rc<str>>;
+/// A name of this server, and a stanza in that name.
+type Written = (Option<Rc<str>>, Rc<[u8]>);
 
 /// A message as its readers get it: once for each name of this server that they use, so that every address
 /// they see is in that name.
 pub(super) struct Copies<'a> {
     message: &'a Message,
     sender: &'a Bound,
-    written: Vec<(Name, Rc<[u8]>)>,
+    written: Vec<Written>,
 }
 
 impl<'a> Copies<'a> {

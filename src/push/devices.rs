@@ -4,14 +4,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use super::abilities::Question;
+use super::abilities::{Abilities, Question};
 use super::client_state::Inactive;
 use super::event::ConnId;
 use super::management::Managed;
 use super::notification::NotificationId;
 use super::store::DeviceId;
 use crate::time::Instant;
-use crate::xmpp::feature::caps::Abilities;
 use crate::xmpp::host::{Login, Presence};
 
 /// A device.

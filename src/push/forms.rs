@@ -6,8 +6,9 @@ use super::notification::{Notification, NotificationId, Priority};
 use super::store::{DeviceId, StoreError};
 use crate::limits;
 use crate::time::{Now, calendar};
-use crate::xmpp::feature::notification::{Content, Push};
+use crate::xmpp::feature::notification::Push;
 use crate::xmpp::feature::push_message::{Address, PushMessage};
+use crate::xmpp::payload::content::Content;
 use crate::xmpp::session::Bound;
 
 /// The push that was serialised last, in the forms that were needed: a broadcast needs it once per device.

@@ -14,11 +14,11 @@ use super::store::DeviceId;
 use crate::config::Config;
 use crate::time::{Now, Wall};
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::feature::caps::Caps;
 use crate::xmpp::feature::message::Message;
 use crate::xmpp::host::{
     AccountChange, Enabled, Host, Login, Presence, Registration, Scope, TopicChange,
 };
+use crate::xmpp::payload::caps::Caps;
 use crate::xmpp::sasl::keys::Keys;
 use crate::xmpp::session::Bound;
 
@@ -236,10 +236,6 @@ impl Host for Local<'_> {
         }
     }
 
-    fn is_user(&self, name: &str) -> bool {
-        self.domain.accounts.get(name).is_some()
-    }
-
     fn wants_carbons(&mut self, wanted: bool) -> Result<(), StanzaError> {
         let chat = self.device.and_then(|id| self.domain.chat_session(id));
         chat.ok_or(StanzaError::NotAllowed)?.carbons = wanted;
@@ -252,6 +248,6 @@ impl Host for Local<'_> {
             bound,
             waiter: Waiter::Conn(self.conn),
         };
-        self.domain.send(&message, sender, self.now)
+        self.domain.send(message, sender, self.now)
     }
 }

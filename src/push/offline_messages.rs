@@ -16,7 +16,8 @@ use crate::limits;
 use crate::time::Now;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::feature::message::Message;
-use crate::xmpp::feature::{delay, ping};
+use crate::xmpp::feature::ping;
+use crate::xmpp::payload::delay;
 use crate::xmpp::session::Bound;
 use crate::xmpp::stanza::{self, set_attr};
 

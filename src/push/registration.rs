@@ -38,6 +38,10 @@ impl Domain {
         if self.accounts.get(&registration.user).is_some() {
             return Ok(false);
         }
+        // Pushes come from it.
+        if registration.user == self.config.push.from {
+            return Err(StanzaError::Conflict);
+        }
         if self.accounts.len() >= limits::ACCOUNTS || self.commits.is_full() {
             return Err(StanzaError::ResourceConstraint);
         }
@@ -202,7 +206,8 @@ impl Domain {
         ask: AskId,
     ) -> Result<(), Refusal> {
         let known = self.accounts.get(&account.name).is_some();
-        if self.commits.registering(&account.name).is_some() || (known && !replace) {
+        let is_sender = !known && account.name == self.config.push.from;
+        if self.commits.registering(&account.name).is_some() || (known && !replace) || is_sender {
             return Err(Refusal::Taken);
         }
         let too_many = !known && self.accounts.len() >= limits::ACCOUNTS;

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use minidom::Element;
 
 use super::error::StanzaError;
-use super::feature::caps::Caps;
 use super::feature::message::Message;
+use super::payload::caps::Caps;
 use super::sasl::keys::Keys;
 use super::session::Bound;
 use crate::config::Config;
@@ -156,9 +156,6 @@ pub trait Host {
 
     /// Whether anybody looks at the client (XEP-0352).
     fn client_state(&mut self, active: bool);
-
-    /// Whether there is an account of that name.
-    fn is_user(&self, name: &str) -> bool;
 
     /// Whether the bound session gets copies of what its user's other apps send and receive.
     ///

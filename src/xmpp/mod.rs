@@ -9,6 +9,7 @@ pub mod header;
 pub mod host;
 pub mod jid;
 pub mod ns;
+pub mod payload;
 pub mod router;
 pub mod sasl;
 pub mod session;

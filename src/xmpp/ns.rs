@@ -10,5 +10,7 @@ pub const STANZAS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 pub const STREAMS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
 /// RFC 6120 §5: STARTTLS.
 pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
+/// XEP-0030 §3: what an entity is and can do.
+pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 /// RFC 6120 §6: SASL.
 pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";

@@ -19,8 +19,9 @@ use minidom::Element;
 use self::management::Counting;
 pub use self::management::Written;
 use super::error::{StanzaError, StreamError};
-use super::feature::{caps, disco, management as sm, message, presence, time};
+use super::feature::{management as sm, message, presence, time};
 use super::host::Host;
+use super::payload::caps;
 use super::router::{self, Context, Reply};
 use super::sasl::Exchange;
 use super::stanza::{self, attr};
@@ -231,7 +232,7 @@ impl Session {
             if let (Some(id), State::Bound(_)) = (attr(&element, "id"), &self.state) {
                 host.answered(id, kind == "result");
                 if let Some(question) = caps::question(id) {
-                    let info = element.get_child("query", disco::INFO);
+                    let info = element.get_child("query", ns::DISCO_INFO);
                     host.told_abilities(question, info.filter(|_| kind == "result"));
                 }
                 if let Some(millis) = time::answer(&element) {

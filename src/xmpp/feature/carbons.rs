@@ -2,9 +2,9 @@
 
 use minidom::Element;
 
-use super::{hints, receipts};
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::ns;
+use crate::xmpp::payload::{hints, receipts};
 use crate::xmpp::router::{Context, Reply, Route};
 use crate::xmpp::stanza::{Iq, attr, name};
 
@@ -51,6 +51,11 @@ pub fn is_copied(message: &Element) -> bool {
         _ => says_something(),
     };
     belongs && !message.has_child("private", NS) && !hints::has(message, "no-copy")
+}
+
+/// What asks the servers for no copies is not for the reader (§6).
+pub fn take_out_private(message: &mut Element) {
+    while message.remove_child("private", NS).is_some() {}
 }
 
 /// §8: the copy of a message for one app of `user`, who has sent or received it with another.

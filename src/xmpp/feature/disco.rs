@@ -3,11 +3,12 @@
 use minidom::Element;
 
 use crate::xmpp::error::StanzaError;
+use crate::xmpp::ns;
 use crate::xmpp::router::{self, Context, Reply, Route};
 use crate::xmpp::stanza::{Iq, attr, name};
 
 /// What an entity is and can do (§3).
-pub const INFO: &str = "http://jabber.org/protocol/disco#info";
+pub const INFO: &str = ns::DISCO_INFO;
 /// What belongs to an entity (§4).
 pub const ITEMS: &str = "http://jabber.org/protocol/disco#items";
 /// This feature's rows of the table.

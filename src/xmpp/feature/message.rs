@@ -2,11 +2,11 @@
 
 use minidom::Element;
 
-use super::{carbons, delay, hints, receipts};
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::host::Host;
 use crate::xmpp::jid::Jid;
 use crate::xmpp::ns;
+use crate::xmpp::payload::{delay, hints, receipts};
 use crate::xmpp::session::Bound;
 use crate::xmpp::stanza::attr;
 
@@ -34,8 +34,6 @@ pub struct Message {
     pub kind: Kind,
     /// Whom it is for; the domain is one of ours, and there is a local part.
     pub to: Jid,
-    /// Whether the user's other apps get copies.
-    pub is_copied: bool,
     /// Whether it waits for a reader.
     pub storing: Storing,
 }
@@ -88,43 +86,38 @@ pub fn route(mut stanza: Element, bound: &Bound, host: &mut dyn Host) -> Result<
     let Some(local) = to.local.as_deref().filter(|_| ours) else {
         return Err(StanzaError::ServiceUnavailable);
     };
-    if local == host.config().push.from && !host.is_user(local) {
-        return about_push(&stanza, host).map(|()| false);
+    if local == host.config().push.from && !is_talk(&stanza, host) {
+        return Ok(false);
     }
+    delay::drop_forged(&mut stanza, |from| {
+        let domain = from.parse::<Jid>().ok().map(|jid| jid.domain);
+        domain.is_some_and(|domain| domain == *bound.domain || host.is_own_domain(&domain))
+    });
     let message = Message {
         kind: kind(&stanza),
-        is_copied: carbons::is_copied(&stanza),
         storing: storing(&stanza),
-        stanza: {
-            delay::drop_forged(&mut stanza, |from| {
-                let domain = from.parse::<Jid>().ok().map(|jid| jid.domain);
-                domain.is_some_and(|domain| domain == *bound.domain || host.is_own_domain(&domain))
-            });
-            // XEP-0280 §10: what asks the servers for no copies is not for the reader.
-            while stanza.remove_child("private", carbons::NS).is_some() {}
-            stanza
-        },
+        stanza,
         to,
     };
     host.send(message, bound)
 }
 
-/// A message to the address pushes come from. A client says so that it has one (XEP-0184), or that it cannot
-/// show it, which says that it has it too. There is nobody to talk to.
-fn about_push(message: &Element, host: &mut dyn Host) -> Result<(), StanzaError> {
-    let id = receipts::received(message);
-    if let Some(id) = id {
-        host.confirmed(id);
+/// Takes in what clients say of pushes to the address they come from: that they have one (XEP-0184), or that
+/// they cannot show it, which says that they have it too. True if a message says something else, which there is
+/// nobody to read, unless an account has had that name for longer.
+fn is_talk(message: &Element, host: &mut dyn Host) -> bool {
+    if kind(message) == Kind::Error {
+        if let Some(id) = attr(message, "id") {
+            host.answered(id, false);
+        }
+        return false;
     }
-    if kind(message) == Kind::Error
-        && let Some(id) = attr(message, "id")
-    {
-        host.answered(id, false);
-    }
-    let is_talk = id.is_none() && message.has_child("body", ns::CLIENT);
-    match is_talk || kind(message) == Kind::Groupchat {
-        true => Err(StanzaError::ServiceUnavailable),
-        false => Ok(()),
+    match receipts::received(message) {
+        Some(id) => {
+            host.confirmed(id);
+            false
+        }
+        None => message.has_child("body", ns::CLIENT),
     }
 }
 
@@ -148,8 +141,9 @@ fn storing(message: &Element) -> Storing {
             Storing::Needless
         };
     }
-    match has_body || hints::has(message, "store") {
-        true => Storing::Kept,
-        false => Storing::Needless,
+    if has_body || hints::has(message, "store") {
+        Storing::Kept
+    } else {
+        Storing::Needless
     }
 }

@@ -2,13 +2,10 @@
 
 pub mod auth;
 pub mod bind;
-pub mod caps;
 pub mod carbons;
 pub mod client_state;
 pub mod confirm;
-pub mod delay;
 pub mod disco;
-pub mod hints;
 pub mod labels;
 pub mod management;
 pub mod message;
@@ -16,9 +13,7 @@ pub mod notification;
 pub mod ping;
 pub mod presence;
 pub mod push_message;
-pub mod receipts;
 pub mod register;
-pub mod retraction;
 pub mod roster;
 pub mod starttls;
 pub mod time;

@@ -2,8 +2,8 @@
 
 use minidom::Element;
 
-use super::caps::{self, Caps};
 use crate::xmpp::host::{Host, Presence, Show};
+use crate::xmpp::payload::caps::{self, Caps};
 use crate::xmpp::stanza::{attr, child_text};
 
 /// Takes in the presence of a logged-in phone; presence is never answered.

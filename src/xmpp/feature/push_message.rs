@@ -20,12 +20,9 @@ use std::rc::Rc;
 
 use minidom::Element;
 
-use super::delay;
-use super::hints;
-use super::notification::Content;
-use super::receipts;
-use super::retraction;
 use crate::xmpp::ns;
+use crate::xmpp::payload::content::Content;
+use crate::xmpp::payload::{delay, hints, receipts, retraction};
 use crate::xmpp::session::Bound;
 use crate::xmpp::stanza::{self, name, text_element, xml_text};
 

@@ -63,6 +63,12 @@ $me receives: <iq type='set' id='{$label}' to='{$me.jid}' ...>
  </notification></iq>
 ";
 
+/// `NAME receives the message {LABEL}`
+pub(crate) const MESSAGE: &str = "
+$me receives: <message from='push@{domain}' to='{$me.jid}' id='{$label}' type='chat'>
+ ...<subject>{$label.title}</subject><body>{any}</body>...</message>
+";
+
 /// `NAME answers the ping`: what Smack says to a request it does not know.
 pub(crate) const PONG: &str = r#"
 $me receives: <iq type='get' id='{$me.ping}' from='{domain}' to='{$me.jid}'><ping xmlns='urn:xmpp:ping'/></iq>

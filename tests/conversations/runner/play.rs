@@ -136,6 +136,7 @@ impl Stage {
                 .try_for_each(|pattern| self.receive(name, pattern)),
             Act::ReceivesExactly(text) => self.receive_exactly(name, text),
             Act::ReceivesNothing => self.phone(name)?.nothing_left(),
+            Act::ReceivesMessage(label) => self.run(name, macros::MESSAGE, &[("$label", label)]),
             Act::ReceivesPush(label) => self.run(name, macros::PUSH, &[("$label", label)]),
             Act::ReceivesPushes { label, from, to } => (*from..=*to).try_for_each(|number| {
                 let label = format!("{label}-{number}");

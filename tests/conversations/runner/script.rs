@@ -77,6 +77,7 @@ pub(crate) enum Act {
     ReceivesExactly(Template),
     ReceivesNothing,
     ReceivesPush(String),
+    ReceivesMessage(String),
     ReceivesPushes {
         label: String,
         from: usize,

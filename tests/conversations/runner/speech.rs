@@ -42,7 +42,7 @@ pub(crate) fn act(text: &str) -> Result<Act, String> {
         }
     }
     type Reader = fn(&str) -> Result<Act, String>;
-    let readers: [(&str, Reader); 11] = [
+    let readers: [(&str, Reader); 12] = [
         ("authenticates by ", |text| {
             Ok(Act::AuthenticatesBy(text.to_owned()))
         }),
@@ -57,6 +57,9 @@ pub(crate) fn act(text: &str) -> Result<Act, String> {
         }),
         ("receives the push ", |text| {
             Ok(Act::ReceivesPush(label(text)?))
+        }),
+        ("receives the message ", |text| {
+            Ok(Act::ReceivesMessage(label(text)?))
         }),
         ("receives the pushes ", pushes),
         ("confirms ", |text| Ok(Act::Confirms(label(text)?))),

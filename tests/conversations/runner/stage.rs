@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use lanpush::config::{Config, Registration};
+use lanpush::config::{Config, MessageType, Registration};
 use lanpush::push::gateway::Entropy;
 use lanpush::push::{Action, Answer, AskId, ConnId, Event, Gateway, Request};
 use lanpush::time::{Basis, Hinter, Instant, Now, Timekeeper};
@@ -413,6 +413,14 @@ fn configure(config: &mut Config, key: &str, value: &str) -> Result<(), String> 
         "tls" => config.tls.enabled = value == "yes",
         "settle" => config.xmpp.settle = number()? as u64,
         "idle" => config.xmpp.idle = number()? as u64,
+        "push-from" => value.clone_into(&mut config.push.from),
+        "message-type" => {
+            config.push.message_type = match value {
+                "chat" => MessageType::Chat,
+                "headline" => MessageType::Headline,
+                _ => return Err(format!("a message's type cannot be {value:?}")),
+            }
+        }
         "api-key" => value.clone_into(&mut config.push.api_key),
         "queue" => config.push.queue = number()?,
         "history" => config.push.history = number()?,

@@ -6,7 +6,6 @@ use rxml::Namespace;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
-use super::{disco, notification, retraction};
 use crate::limits;
 use crate::xmpp::ns;
 use crate::xmpp::session::Bound;
@@ -25,15 +24,6 @@ pub struct Caps {
     node: String,
     ver: String,
     hash: String,
-}
-
-/// What matters to us of all a client can do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Abilities {
-    /// It reads pushes as androidpn's clients do.
-    pub notifications: bool,
-    /// It takes a message back (XEP-0424).
-    pub retractions: bool,
 }
 
 impl Caps {
@@ -77,7 +67,7 @@ impl Caps {
 
     /// §6.2: asks a client what the hash stands for.
     pub fn write_question(&self, number: u32, bound: &Bound, out: &mut Vec<u8>) {
-        let query = Element::builder("query", disco::INFO)
+        let query = Element::builder("query", ns::DISCO_INFO)
             .attr(name("node"), format!("{}#{}", self.node, self.ver))
             .build();
         let question = Element::builder("iq", ns::CLIENT)
@@ -97,20 +87,6 @@ pub fn question(id: &str) -> Option<u32> {
     id.strip_prefix(QUESTION)?.parse().ok()
 }
 
-/// What a client says it can do.
-#[must_use]
-pub fn abilities(info: &Element) -> Abilities {
-    let can = |feature: &str| {
-        let mut features = info.children();
-        features
-            .any(|child| child.is("feature", disco::INFO) && attr(child, "var") == Some(feature))
-    };
-    Abilities {
-        notifications: can(notification::NS),
-        retractions: can(retraction::NS),
-    }
-}
-
 /// §5.1: the text that is hashed. `None` if a client may have said one thing and meant another (§5.4, rule 3):
 /// something is there twice, or holds the sign that separates parts.
 fn verification(info: &Element) -> Option<String> {
@@ -119,11 +95,11 @@ fn verification(info: &Element) -> Option<String> {
     let mut forms = Vec::new();
     for child in info.children() {
         let part = |name| attr(child, name).unwrap_or_default();
-        if child.is("identity", disco::INFO) {
+        if child.is("identity", ns::DISCO_INFO) {
             let lang = child.attr_ns(&Namespace::XML, "lang").unwrap_or_default();
             let (category, kind, name) = (part("category"), part("type"), part("name"));
             identities.push(separable(format!("{category}/{kind}/{lang}/{name}"))?);
-        } else if child.is("feature", disco::INFO) {
+        } else if child.is("feature", ns::DISCO_INFO) {
             features.push(separable(part("var").to_owned())?);
         } else if child.is("x", FORMS) {
             forms.extend(form(child)?);
@@ -270,18 +246,5 @@ mod tests {
             let found = Caps::of(&presence.parse().unwrap());
             assert_eq!(found.is_some(), asked, "{caps}");
         }
-    }
-
-    #[test]
-    fn features_that_matter() {
-        let info: Element = "<query xmlns='http://jabber.org/protocol/disco#info'>\
-             <feature var='urn:xmpp:message-retract:1'/><feature var='x'/></query>"
-            .parse()
-            .unwrap();
-        let want = Abilities {
-            retractions: true,
-            notifications: false,
-        };
-        assert_eq!(abilities(&info), want);
     }
 }
