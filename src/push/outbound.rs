@@ -92,6 +92,7 @@ impl Gateway {
         let Some(device) = self.conns.get(&id).and_then(|conn| conn.device) else {
             return;
         };
+        self.domain.welcome_further(device);
         if let Some(link) = self
             .domain
             .devices
