@@ -377,15 +377,6 @@ impl Gateway {
         }
     }
 
-    /// A device goes on seeing others when its socket has taken what it has; at once if it has no socket.
-    fn flush(&mut self, device: DeviceId) {
-        let conn = self.domain.link_mut(device).and_then(|link| link.conn);
-        match conn.filter(|id| self.conns.get(id).is_some_and(|conn| !conn.closing)) {
-            Some(conn) => self.actions.push_back(Pending::Flush(conn)),
-            None => self.domain.welcome_further(device),
-        }
-    }
-
     fn finish(&mut self, id: ConnId, outcome: Result<(), StanzaError>, now: Now) {
         let Some(conn) = self.conns.get_mut(&id).filter(|conn| !conn.closing) else {
             return;

@@ -16,6 +16,8 @@ pub mod clock_hints;
 pub mod commits;
 pub mod contact;
 mod credentials;
+#[cfg(test)]
+mod crowd;
 pub mod delivery;
 pub mod devices;
 pub mod domain;

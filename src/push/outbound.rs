@@ -105,6 +105,15 @@ impl Gateway {
         }
     }
 
+    /// A device goes on seeing others when its socket has taken what it has; at once if it has no socket.
+    pub(super) fn flush(&mut self, device: DeviceId) {
+        let conn = self.domain.link_mut(device).and_then(|link| link.conn);
+        match conn.filter(|id| self.conns.get(id).is_some_and(|conn| !conn.closing)) {
+            Some(conn) => self.actions.push_back(Pending::Flush(conn)),
+            None => self.domain.welcome_further(device),
+        }
+    }
+
     pub(super) fn ask_time(&mut self, device: DeviceId) {
         let link = self.domain.link_mut(device);
         let conn = link.and_then(|link| self.conns.get(&link.conn?));

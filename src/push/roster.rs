@@ -298,3 +298,91 @@ impl Domain {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::push::crowd::Crowd;
+    use crate::push::store::Document;
+    use crate::xmpp::subscription::State;
+
+    /// A roster as large as one may be.
+    fn largest() -> Vec<Document> {
+        let contact = Contact {
+            state: State::Both,
+            listed: true,
+            name: "Somebody of some name".into(),
+            groups: ["Office".into()].into(),
+            ..Contact::default()
+        };
+        (0..limits::ROSTER)
+            .map(|number| contact.document("u0", &format!("contact{number}")))
+            .collect()
+    }
+
+    #[test]
+    fn ten_thousand_contacts() {
+        let mut crowd = Crowd::with(2, &[], &[], largest());
+        let device = crowd.log_in("u0");
+        let view = crowd.domain.roster_view(device, None).unwrap();
+        assert_eq!(view.items.map(|items| items.len()), Some(10_000));
+        let again = crowd
+            .domain
+            .roster_view(device, Some(&view.version))
+            .unwrap();
+        assert_eq!(again.items, None);
+
+        let user = crowd.user("u0");
+        let mut put = |key: &str, name: &str| {
+            let key = Some(key.to_owned());
+            let put = crowd
+                .domain
+                .put_contact(&user, key, name, Vec::new(), Waiter::Nobody);
+            crowd.settle();
+            put
+        };
+        assert_eq!(put("contact7", "renamed"), Ok(()));
+        assert_eq!(put("one-more", ""), Err(StanzaError::ResourceConstraint));
+        let changed = crowd
+            .domain
+            .roster_view(device, Some(&view.version))
+            .unwrap();
+        assert!(changed.version != view.version && changed.items.is_some());
+    }
+
+    #[test]
+    fn what_a_roster_takes_on_the_wire_is_bounded() {
+        let mut crowd = Crowd::new(1, &[], &[]);
+        let device = crowd.log_in("u0");
+        let user = crowd.user("u0");
+        let name = "n".repeat(limits::CONTACT_NAME);
+        let groups: Vec<String> = (0..limits::CONTACT_GROUPS)
+            .map(|number| format!("{number:0>255}"))
+            .collect();
+        let mut refused = None;
+        for number in 0..limits::ROSTER {
+            let key = Some(format!("contact{number}"));
+            let put = crowd
+                .domain
+                .put_contact(&user, key, &name, groups.clone(), Waiter::Nobody);
+            crowd.settle();
+            if put.is_err() {
+                refused = Some(put);
+                break;
+            }
+        }
+        assert_eq!(refused, Some(Err(StanzaError::ResourceConstraint)));
+        let view = crowd.domain.roster_view(device, None).unwrap();
+        let bytes: usize = view
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(|item| {
+                let mut out = Vec::new();
+                write_push("", "", item, &mut out);
+                out.len()
+            })
+            .sum();
+        assert!(bytes < 2 * limits::ROSTER_BYTES, "{bytes}");
+    }
+}

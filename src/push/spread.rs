@@ -237,3 +237,80 @@ impl Domain {
         Some(job)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::push::crowd::Crowd;
+
+    #[test]
+    fn an_office_that_comes_at_once_is_told_in_steps() {
+        const PEOPLE: usize = 300;
+        let mut office = Crowd::new(PEOPLE, &["office"], &["office"]);
+        for number in 0..PEOPLE {
+            office.come(&format!("u{number}"));
+            // One more for who has come, one for what it has to see: no more wait than there are people.
+            assert!(office.domain.spreads.jobs.len() <= 2 * PEOPLE);
+            assert!(office.domain.effects.is_empty());
+        }
+        let mut stanzas = 0;
+        while let Some(made) = office.step() {
+            assert!(made <= SPREAD_STEP, "{made} in one step");
+            stanzas += made;
+        }
+        // Everybody hears of everybody, also of themselves, and sees who else is there.
+        assert_eq!(stanzas, PEOPLE * PEOPLE + PEOPLE * (PEOPLE - 1));
+    }
+
+    #[test]
+    fn who_changes_all_the_time_is_told_about_once() {
+        let mut office = Crowd::new(3, &["office"], &["office"]);
+        let devices: Vec<_> = ["u0", "u1", "u2"].map(|user| office.come(user)).to_vec();
+        while office.step().is_some() {}
+        for number in 0..1000 {
+            let words = format!("<presence id='{number}'/>");
+            office.domain.show(devices[0], words.as_bytes(), true);
+            assert_eq!(office.domain.spreads.jobs.len(), 1);
+        }
+        assert_eq!(office.step(), Some(3));
+        assert_eq!(office.step(), None);
+    }
+
+    #[test]
+    fn nobody_is_forgotten_while_others_come_and_go() {
+        const PEOPLE: usize = 2 * SPREAD_STEP + 3;
+        let mut office = Crowd::new(PEOPLE + 1, &["office"], &["office"]);
+        let mut there: Vec<_> = (1..PEOPLE)
+            .map(|number| office.come(&format!("u{number}")))
+            .collect();
+        while office.step().is_some() {}
+        office.come("u0");
+        let mut told = BTreeSet::new();
+        let mut round = 0;
+        while office.domain.spread() {
+            while let Some(effect) = office.domain.effects.pop_front() {
+                match effect {
+                    Effect::Deliver(device, _, stanza)
+                        if stanza.starts_with(b"<presence from='u0@") =>
+                    {
+                        told.insert(device);
+                    }
+                    Effect::Flush(device) => office.domain.welcome_further(device),
+                    _ => {}
+                }
+            }
+            round += 1;
+            if round == 1 {
+                // The one who was told first leaves, and somebody else comes.
+                let first = there.remove(0);
+                office
+                    .domain
+                    .end_session(first, crate::time::Now::default());
+                there.push(office.come(&format!("u{PEOPLE}")));
+            }
+        }
+        assert!(there.iter().all(|device| told.contains(device)));
+    }
+}

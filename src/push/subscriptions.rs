@@ -258,3 +258,66 @@ fn grant(mine: &mut Side, theirs: &mut Side, into: &mut Contacts) {
         into.news.push(News::Shows { who: them, to: me });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{ROSTER, SUBSCRIPTION_REQUESTS};
+    use crate::push::crowd::Crowd;
+
+    fn ask(crowd: &mut Crowd, user: &str, to: &str) -> Result<Taken, StanzaError> {
+        let user = crowd.user(user);
+        let words = b"<presence type='subscribe'/>";
+        let asked = crowd
+            .domain
+            .subscription(&user, Kind::Subscribe, to, words, Waiter::Nobody);
+        crowd.settle();
+        asked
+    }
+
+    #[test]
+    fn only_so_many_requests_wait_for_one_user() {
+        let mut crowd = Crowd::new(SUBSCRIPTION_REQUESTS + 11, &[], &[]);
+        for number in 1..=SUBSCRIPTION_REQUESTS + 10 {
+            assert_eq!(
+                ask(&mut crowd, &format!("u{number}"), "u0"),
+                Ok(Taken::Later)
+            );
+        }
+        let device = crowd.log_in("u0");
+        crowd.domain.show(device, b"<presence/>", true);
+        let requests = crowd.settle();
+        assert_eq!(requests.len(), SUBSCRIPTION_REQUESTS);
+        // One that was not kept reaches a user who is there, and has not been lost for the one who asked.
+        let late = format!("u{}", SUBSCRIPTION_REQUESTS + 5);
+        let (me, them) = (crowd.user(&late), crowd.user("u0"));
+        let words = b"<presence type='subscribe'/>";
+        let asked = crowd
+            .domain
+            .subscription(&me, Kind::Subscribe, "u0", words, Waiter::Nobody);
+        assert_eq!(asked, Ok(Taken::Now));
+        assert_eq!(crowd.settle().len(), 1);
+        let words = b"<presence type='subscribed'/>";
+        let _ = crowd
+            .domain
+            .subscription(&them, Kind::Subscribed, &late, words, Waiter::Nobody);
+        crowd.settle();
+        assert_eq!(ask(&mut crowd, &late, "u0"), Ok(Taken::Later));
+        let contact = crowd.domain.contact(&me, "u0").unwrap().unwrap();
+        assert_eq!(contact.state, crate::xmpp::subscription::State::To);
+    }
+
+    #[test]
+    fn nobody_asks_for_more_than_a_roster_holds() {
+        let contact = Contact {
+            listed: true,
+            ..Contact::default()
+        };
+        let all_but_one = (1..ROSTER).map(|n| contact.document("u0", &format!("contact{n}")));
+        let mut crowd = Crowd::with(1, &[], &[], all_but_one.collect());
+        crowd.log_in("u0");
+        assert_eq!(ask(&mut crowd, "u0", "nobody"), Ok(Taken::Later));
+        let one_more = ask(&mut crowd, "u0", "one-more");
+        assert_eq!(one_more, Err(StanzaError::ResourceConstraint));
+    }
+}
