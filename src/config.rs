@@ -30,6 +30,8 @@ pub struct Config {
     pub tls: Tls,
     /// `[push]`
     pub push: Push,
+    /// `[roster]`
+    pub roster: Roster,
     /// `[storage]`
     pub storage: Storage,
     /// `[limits]`
@@ -141,6 +143,13 @@ impl MessageType {
             Self::Headline => "headline",
         }
     }
+}
+
+/// `[roster]`: contacts of chat apps.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Roster {
+    /// Tags whose users are in everybody's roster.
+    pub shared: Vec<String>,
 }
 
 /// `[storage]`: the database.

@@ -235,11 +235,11 @@ mod tests {
             ),
             (
                 "[htp]\nlisten = \"[::]:7070\"\n",
-                r#"line 1: unknown section "htp", want one of [server], [xmpp], [http], [tls], [push], [storage], [limits], [log]"#,
+                r#"line 1: unknown section "htp", want one of [server], [xmpp], [http], [tls], [push], [roster], [storage], [limits], [log]"#,
             ),
             (
                 "listen = \"[::]:7070\"\n",
-                r#"line 1: unknown key "listen", want one of [server], [xmpp], [http], [tls], [push], [storage], [limits], [log]"#,
+                r#"line 1: unknown key "listen", want one of [server], [xmpp], [http], [tls], [push], [roster], [storage], [limits], [log]"#,
             ),
             (
                 "\nhttp = 7070\n",

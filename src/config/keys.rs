@@ -189,6 +189,15 @@ pub(super) const KEYS: &[Key] = &[
         write: |config| config.push.history_bytes.to_string(),
     },
     Key {
+        path: "roster.shared",
+        at_run: true,
+        read: |config, value| {
+            let shared = list(value, limits::SHARED_GROUPS, "tags", tag);
+            set(&mut config.roster.shared, shared)
+        },
+        write: |config| array(&config.roster.shared),
+    },
+    Key {
         path: "storage.cache",
         at_run: false,
         read: |config, value| set(&mut config.storage.cache, number(value, CACHE)),
@@ -309,6 +318,14 @@ fn line(value: &Value, most: usize, what: &str) -> Result<String, Wrong> {
     let want = format!("{what} of at most {most} bytes without control characters");
     text(value, &want, |text| {
         (text.len() <= most && !text.contains(char::is_control)).then(|| text.to_owned())
+    })
+}
+
+fn tag(value: &Value) -> Result<String, Wrong> {
+    let want = format!("a tag of 1 to {} bytes", limits::LABEL);
+    text(value, &want, |text| {
+        let fits = (1..=limits::LABEL).contains(&text.len()) && text.trim() == text;
+        (fits && !text.contains(char::is_control)).then(|| text.to_owned())
     })
 }
 

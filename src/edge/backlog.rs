@@ -7,7 +7,7 @@ use std::rc::Rc;
 use heapless::Deque;
 use smol::Timer;
 
-use crate::limits::{OUT_BYTES, OUT_CHUNKS, OUT_TOTAL, WRITE_STALL};
+use crate::limits::{OUT_BYTES, OUT_CHUNKS, OUT_JOINED, OUT_LARGE, OUT_TOTAL, WRITE_STALL};
 
 /// Bytes all backlogs hold together, bounded by [`OUT_TOTAL`].
 #[derive(Clone, Default)]
@@ -19,11 +19,13 @@ pub(super) struct Overflow;
 
 /// Chunks in the order they were sent.
 pub(super) struct Backlog {
-    chunks: Deque<Box<[u8]>, OUT_CHUNKS>,
+    chunks: Deque<Vec<u8>, OUT_CHUNKS>,
     /// Bytes of the first chunk that the socket has taken.
     taken: usize,
     /// Bytes of all chunks.
     bytes: usize,
+    /// Those of the one chunk that may be larger than the bound on all others.
+    large: usize,
     held: Held,
     /// Whether the gateway wants to know when all is out.
     pub(super) tell: bool,
@@ -37,23 +39,41 @@ impl Backlog {
             chunks: Deque::new(),
             taken: 0,
             bytes: 0,
+            large: 0,
             held,
             tell: false,
             stall: Timer::after(WRITE_STALL),
         }
     }
 
-    /// Appends a chunk.
+    /// Appends a chunk. Short ones are put together; one at a time may be as long as [`OUT_LARGE`].
     ///
     /// # Errors
     /// [`Overflow`] if a bound would be broken; the chunk is not kept.
     pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), Overflow> {
+        let is_large = chunk.len() > OUT_BYTES;
+        let fits = if is_large {
+            self.large == 0 && chunk.len() <= OUT_LARGE
+        } else {
+            self.bytes - self.large + chunk.len() <= OUT_BYTES
+        };
         let total = self.held.0.get().saturating_add(chunk.len());
-        if self.bytes.saturating_add(chunk.len()) > OUT_BYTES || total > OUT_TOTAL {
+        if !fits || total > OUT_TOTAL {
             return Err(Overflow);
         }
-        self.chunks.push_back(chunk.into()).map_err(|_| Overflow)?;
+        match self.chunks.back_mut() {
+            Some(last) if last.len() + chunk.len() <= OUT_JOINED => last.extend_from_slice(chunk),
+            // Nothing is no chunk: a socket that takes it would seem to be closed.
+            _ if chunk.is_empty() => {}
+            _ => self
+                .chunks
+                .push_back(chunk.to_vec())
+                .map_err(|_| Overflow)?,
+        }
         self.bytes += chunk.len();
+        if is_large {
+            self.large = chunk.len();
+        }
         self.held.0.set(total);
         Ok(())
     }
@@ -102,6 +122,9 @@ impl Backlog {
 
     fn release(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);
+        if bytes > OUT_BYTES {
+            self.large = 0;
+        }
         self.held.0.set(self.held.0.get().saturating_sub(bytes));
     }
 }
@@ -169,17 +192,54 @@ mod tests {
     }
 
     #[test]
+    fn many_short_chunks_are_few() {
+        let held = Held::default();
+        let mut backlog = Backlog::new(held.clone());
+        let mut whole = Vec::new();
+        for number in 0..1000 {
+            let chunk = format!("<presence from='{number}'/>");
+            backlog.push(chunk.as_bytes()).unwrap();
+            whole.extend_from_slice(chunk.as_bytes());
+        }
+        assert!(backlog.chunks.len() <= whole.len() / (OUT_JOINED / 2) + 1);
+        let mut socket = Socket {
+            seen: Vec::new(),
+            step: 1000,
+            room: usize::MAX,
+        };
+        assert!(backlog.write(&mut socket).unwrap());
+        assert_eq!((socket.seen, held.0.get()), (whole, 0));
+    }
+
+    #[test]
     fn bounds() {
         let held = Held::default();
         let mut many = Backlog::new(held.clone());
+        let too_long_to_join = [0; OUT_JOINED / 2 + 1];
         for _ in 0..OUT_CHUNKS {
-            many.push(b"x").unwrap();
+            many.push(&too_long_to_join).unwrap();
         }
-        assert_eq!(many.push(b"x"), Err(Overflow), "chunks");
+        many.push(&[]).unwrap();
+        assert_eq!(many.push(&too_long_to_join), Err(Overflow), "chunks");
 
         let mut large = Backlog::new(held.clone());
         large.push(&[0; OUT_BYTES]).unwrap();
         assert_eq!(large.push(b"x"), Err(Overflow), "bytes");
+
+        let mut one_large = Backlog::new(held.clone());
+        let roster = vec![0; OUT_BYTES + 1];
+        one_large.push(&roster).unwrap();
+        assert_eq!(one_large.push(&roster), Err(Overflow), "two large ones");
+        one_large.push(&[0; OUT_BYTES]).unwrap();
+        assert_eq!(one_large.push(b"x"), Err(Overflow), "bytes behind it");
+        one_large.forget(roster.len());
+        assert_eq!(
+            one_large.push(&vec![0; OUT_LARGE + 1]),
+            Err(Overflow),
+            "too large"
+        );
+        one_large.push(&roster).unwrap();
+        drop(one_large);
 
         let mut others = Vec::new();
         let overflow = loop {

@@ -8,6 +8,8 @@ use super::store::{self, DeviceId};
 /// What is known of an account without asking the store.
 #[derive(Debug, Default)]
 pub struct Account {
+    /// As the user or an administrator says, may be empty.
+    pub full_name: Box<str>,
     /// Name by which senders may address the user, may be empty.
     pub alias: Box<str>,
     /// Words by which senders may address groups.
@@ -68,6 +70,7 @@ impl Accounts {
             None => record.name.as_str().into(),
         };
         let account = self.by_name.entry(Rc::clone(&name)).or_default();
+        account.full_name = record.full_name.as_str().into();
         account.alias = record.alias.as_str().into();
         account.tags = record.tags.iter().map(|tag| tag.as_str().into()).collect();
         let subscriptions = record.subscriptions.iter().map(|one| Subscription {

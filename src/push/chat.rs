@@ -5,6 +5,7 @@ use std::rc::Rc;
 use minidom::Element;
 
 use super::abilities::Abilities;
+use super::circle::Circle;
 use super::commits::Waiter;
 use super::devices::{ChatSession, Device};
 use super::domain::Domain;
@@ -32,12 +33,16 @@ impl Domain {
     /// A device's session is one of a chat app.
     pub(super) fn chats_in(&mut self, id: DeviceId, domain: &Rc<str>) {
         let device = self.devices.get_mut(id);
+        if let Some(device) = &device {
+            self.rosters.enter(&device.account);
+        }
         if let Some(link) = device.and_then(|device| device.link.as_mut()) {
             link.chat = Some(Box::new(ChatSession {
                 domain: Rc::clone(domain),
                 abilities: Abilities::default(),
                 question: None,
                 carbons: false,
+                circle: Circle::default(),
             }));
         }
     }

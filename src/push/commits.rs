@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::event::{AskId, ConnId};
 use super::head::Head;
 use super::notification::NotificationId;
+use super::roster::Contacts;
 use super::store::{Account, DeviceId, Ticket};
 use super::unwritten::Key;
 use crate::limits;
@@ -28,6 +29,8 @@ pub enum Then {
     Removed {
         /// Local part.
         user: String,
+        /// What it means for those who had it as a contact.
+        contacts: Contacts,
     },
     /// The notification may be sent, or waits for its time.
     Notified {
@@ -36,6 +39,8 @@ pub enum Then {
         /// What it replaces.
         ended: Ended,
     },
+    /// Entries of rosters are different.
+    Contacts(Contacts),
     /// Notifications have been taken back.
     Withdrawn {
         /// Those that some device has not got.
@@ -153,7 +158,7 @@ impl Commits {
     #[must_use]
     pub fn removing(&self, name: &str) -> bool {
         let mut pending = self.pending.values();
-        pending.any(|commit| matches!(&commit.then, Then::Removed { user } if user == name))
+        pending.any(|commit| matches!(&commit.then, Then::Removed { user, .. } if user == name))
     }
 
     /// Messages for a user that are on their way, and their bytes.
@@ -183,9 +188,10 @@ impl Commits {
     pub fn touches(&self, name: &str) -> bool {
         self.pending.values().any(|commit| match &commit.then {
             Then::Registered { account, .. } | Then::Changed { account } => account.name == name,
-            Then::Removed { user } => user == name,
+            Then::Removed { user, .. } => user == name,
             Then::Notified { .. }
             | Then::Withdrawn { .. }
+            | Then::Contacts(_)
             | Then::Kept { .. }
             | Then::Read { .. }
             | Then::Nothing { .. } => false,

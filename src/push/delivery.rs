@@ -28,9 +28,10 @@ impl Domain {
         }
         let done = match outcome {
             Ok(()) => match then {
-                Then::Removed { user } => {
+                Then::Removed { user, contacts } => {
                     // The answer has to be on the wire before the stream that carries it ends.
-                    self.tell(waiter, outcome, Done::Changed);
+                    self.answer(waiter, outcome, Done::Changed);
+                    self.contacts_stored(contacts, true);
                     return self.removed(&user, now);
                 }
                 then => self.take_effect(then, now),
@@ -43,7 +44,7 @@ impl Domain {
         if outcome.is_ok() {
             self.write_again();
         }
-        self.tell(waiter, outcome, done);
+        self.answer(waiter, outcome, done);
     }
 
     fn take_effect(&mut self, then: Then, now: Now) -> Done {
@@ -64,6 +65,7 @@ impl Domain {
             Then::Changed { account } => self.changed(&account),
             Then::Kept { user, .. } => self.kept(&user),
             Then::Read { user } => self.forgot_messages(&user, true),
+            Then::Contacts(contacts) => self.contacts_stored(contacts, true),
             Then::Removed { .. } | Then::Nothing { .. } => {}
         }
         Done::Changed
@@ -90,11 +92,14 @@ impl Domain {
             }
             Then::Kept { bytes, .. } => self.not_kept(bytes),
             Then::Read { user } => self.forgot_messages(&user, false),
+            Then::Contacts(contacts) | Then::Removed { contacts, .. } => {
+                self.contacts_stored(contacts, false);
+            }
             _ => {}
         }
     }
 
-    fn tell(&mut self, waiter: Waiter, outcome: &Result<(), StoreError>, done: Done) {
+    fn answer(&mut self, waiter: Waiter, outcome: &Result<(), StoreError>, done: Done) {
         match waiter {
             Waiter::Nobody => {}
             Waiter::Conn(conn) => {

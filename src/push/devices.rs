@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use super::abilities::{Abilities, Question};
+use super::circle::Circle;
 use super::client_state::Inactive;
 use super::event::ConnId;
 use super::management::Managed;
@@ -76,6 +77,8 @@ pub struct ChatSession {
     pub question: Option<Box<Question>>,
     /// Whether it gets copies of what its user's other apps send and receive.
     pub carbons: bool,
+    /// Whom it tells about itself.
+    pub circle: Circle,
 }
 
 /// What a connected phone has to do with the time of day.

@@ -20,7 +20,9 @@ use super::loading::Loading;
 use super::management::{Parcel, Sleepers};
 use super::notification::NotificationId;
 use super::offline_messages::HandingOut;
+use super::rosters::Rosters;
 use super::series::SeriesTable;
+use super::spread::Spreads;
 use super::store::{Change, Device, DeviceId, Store, StoreError, Urgency};
 use super::timetable::Timetable;
 use super::unwritten::{Key, Unwritten};
@@ -55,6 +57,8 @@ pub enum Effect {
     },
     /// A session that sleeps is over.
     Forget(DeviceId),
+    /// Go on with what a device has to see when its socket has taken what it has.
+    Flush(DeviceId),
     /// Pass on what time somebody says it is, in milliseconds since 1970.
     Hint(Hinter, u64),
     /// Tell a sender.
@@ -99,6 +103,10 @@ pub struct Domain {
     pub(super) prepared: Prepared,
     pub(super) known_caps: KnownCaps,
     pub(super) handing_out: HandingOut,
+    pub(super) rosters: Rosters,
+    pub(super) spreads: Spreads,
+    /// See [`Domain::phone_book_version`], once it was needed.
+    pub(super) phone_book_version: Option<u64>,
     pub(super) newest: Option<NotificationId>,
     /// Serial number of the last session.
     pub(super) sessions: u32,
@@ -146,6 +154,9 @@ impl Domain {
             prepared: Prepared::default(),
             known_caps: KnownCaps::default(),
             handing_out: HandingOut::default(),
+            rosters: Rosters::default(),
+            spreads: Spreads::default(),
+            phone_book_version: None,
             sessions: 0,
             sleepers: Sleepers::new(),
             holding: Holding::new(),
@@ -268,6 +279,7 @@ impl Domain {
         self.own_name = config.server.domain.as_str().into();
         self.config = config;
         self.prepared = Prepared::default();
+        self.phone_book_version = None;
         self.make_timetable();
     }
 

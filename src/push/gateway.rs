@@ -77,6 +77,8 @@ pub(super) enum Pending {
     /// The client of that session counts what comes behind this.
     Begin(DeviceId, u32),
     Pump(DeviceId),
+    /// Nothing, but the edge says when the socket has taken all that came before.
+    Flush(ConnId),
     Close(ConnId),
     StartTls(ConnId),
     Resume(ConnId),
@@ -125,7 +127,15 @@ impl Gateway {
 
     /// The next thing to do, or `None`. The bytes of an [`Action::Send`] are appended to `out`.
     pub fn poll_action(&mut self, out: &mut Vec<u8>, now: Now) -> Option<Action> {
-        while let Some(pending) = self.actions.pop_front() {
+        loop {
+            let Some(pending) = self.actions.pop_front() else {
+                // What has to be sent to many goes last, and a step at a time.
+                if !self.domain.spread() {
+                    break;
+                }
+                self.carry_out(now);
+                continue;
+            };
             let action = match pending {
                 Pending::Bytes(conn, bytes) => {
                     out.extend_from_slice(&bytes);
@@ -153,6 +163,7 @@ impl Gateway {
                         None => continue,
                     }
                 }
+                Pending::Flush(conn) => Action::Send { conn, tell: true },
                 Pending::Close(conn) => Action::Close { conn },
                 Pending::StartTls(conn) => Action::StartTls { conn },
                 Pending::Resume(conn) => Action::Resume { conn },
@@ -354,6 +365,7 @@ impl Gateway {
                     handled,
                 } => self.resume(conn, &user, &session, handled, now),
                 Effect::Forget(device) => self.forget(device, now),
+                Effect::Flush(device) => self.flush(device),
                 Effect::Pump(device) => self.actions.push_back(Pending::Pump(device)),
                 Effect::Finish(id, outcome) => self.finish(id, outcome, now),
                 Effect::AskTime(id) => self.ask_time(id),

@@ -7,6 +7,7 @@ use minidom::Element;
 
 use super::chat::Sender;
 use super::commits::Waiter;
+use super::contact;
 use super::domain::{Domain, Effect};
 use super::event::ConnId;
 use super::notification::DeliveryState;
@@ -15,12 +16,16 @@ use crate::config::Config;
 use crate::time::{Now, Wall};
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::feature::message::Message;
+use crate::xmpp::feature::presence::Taken;
+use crate::xmpp::feature::roster;
 use crate::xmpp::host::{
     AccountChange, Enabled, Host, Login, Presence, Registration, Scope, TopicChange,
 };
+use crate::xmpp::jid::Jid;
 use crate::xmpp::payload::caps::Caps;
 use crate::xmpp::sasl::keys::Keys;
 use crate::xmpp::session::Bound;
+use crate::xmpp::subscription::Kind;
 
 /// One connection's view of the domain, made anew for every event.
 pub struct Local<'a> {
@@ -42,6 +47,12 @@ impl Local<'_> {
         device
             .map(|device| Rc::clone(&device.account))
             .ok_or(StanzaError::NotAuthorized)
+    }
+
+    /// Whether a domain is one this session may call the server by.
+    fn is_ours(&self, domain: &str) -> bool {
+        let chat = self.device.and_then(|id| self.domain.chat(id));
+        chat.is_some_and(|chat| *chat.domain == *domain) || self.domain.is_own_domain(domain)
     }
 }
 
@@ -125,6 +136,55 @@ impl Host for Local<'_> {
     fn remove_account(&mut self) -> Result<(), StanzaError> {
         let user = self.user()?;
         self.domain.remove_account(&user, Waiter::Conn(self.conn))
+    }
+
+    fn is_chat(&self) -> bool {
+        self.device
+            .is_some_and(|device| self.domain.chat(device).is_some())
+    }
+
+    fn roster(&mut self, known: Option<&str>) -> Result<roster::View, StanzaError> {
+        let device = self.device.ok_or(StanzaError::NotAuthorized)?;
+        self.domain.roster_view(device, known)
+    }
+
+    fn change_roster(&mut self, wish: roster::Wish) -> Result<(), StanzaError> {
+        let user = self.user()?;
+        let waiter = Waiter::Conn(self.conn);
+        match wish {
+            roster::Wish::Put { jid, name, groups } => {
+                let key = contact::key(&jid, self.is_ours(&jid.domain));
+                self.domain.put_contact(&user, key, &name, groups, waiter)
+            }
+            roster::Wish::Remove { jid } => {
+                let key = contact::key(&jid, self.is_ours(&jid.domain));
+                self.domain.remove_contact(&user, key, waiter)
+            }
+        }
+    }
+
+    fn show(&mut self, words: &[u8], available: bool) {
+        if let Some(device) = *self.device {
+            self.domain.show(device, words, available);
+        }
+    }
+
+    fn tell(&mut self, to: &Jid, words: &[u8], kind: Option<&str>) {
+        if let Some(device) = *self.device {
+            self.domain.tell(device, to, words, kind);
+        }
+    }
+
+    fn probe(&mut self, to: &Jid) {
+        if let Some(device) = *self.device {
+            self.domain.probe(device, to);
+        }
+    }
+
+    fn subscription(&mut self, kind: Kind, to: &str, words: &[u8]) -> Result<Taken, StanzaError> {
+        let user = self.user()?;
+        let waiter = Waiter::Conn(self.conn);
+        self.domain.subscription(&user, kind, to, words, waiter)
     }
 
     fn available(&mut self, presence: Presence) {
@@ -240,6 +300,10 @@ impl Host for Local<'_> {
         let chat = self.device.and_then(|id| self.domain.chat_session(id));
         chat.ok_or(StanzaError::NotAllowed)?.carbons = wanted;
         Ok(())
+    }
+
+    fn is_user(&self, name: &str) -> bool {
+        self.domain.accounts.get(name).is_some()
     }
 
     fn send(&mut self, message: Message, bound: &Bound) -> Result<bool, StanzaError> {

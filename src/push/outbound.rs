@@ -92,6 +92,7 @@ impl Gateway {
         let Some(device) = self.conns.get(&id).and_then(|conn| conn.device) else {
             return;
         };
+        self.domain.welcome_further(device);
         if let Some(link) = self
             .domain
             .devices
@@ -101,6 +102,15 @@ impl Gateway {
         {
             link.pumping = false;
             self.actions.push_back(Pending::Pump(device));
+        }
+    }
+
+    /// A device goes on seeing others when its socket has taken what it has; at once if it has no socket.
+    pub(super) fn flush(&mut self, device: DeviceId) {
+        let conn = self.domain.link_mut(device).and_then(|link| link.conn);
+        match conn.filter(|id| self.conns.get(id).is_some_and(|conn| !conn.closing)) {
+            Some(conn) => self.actions.push_back(Pending::Flush(conn)),
+            None => self.domain.welcome_further(device),
         }
     }
 

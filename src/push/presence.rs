@@ -71,6 +71,7 @@ impl Domain {
             self.end_what_was_in_flight(id, old.in_flight);
             self.undelivered(id, old.managed);
             self.reader_left(id);
+            self.left(id, old.chat);
         }
         Ok((id, user, resource))
     }
@@ -123,7 +124,11 @@ impl Domain {
         let Some(device) = self.devices.get_mut(id) else {
             return;
         };
-        let Some(link) = device.link.take() else {
+        let Some(mut link) = device.link.take() else {
+            return;
+        };
+        self.left(id, link.chat.take());
+        let Some(device) = self.devices.get_mut(id) else {
             return;
         };
         self.settling.retain(|(_, settling)| *settling != id);

@@ -11,6 +11,7 @@ use super::topics;
 use crate::limits;
 use crate::time::Now;
 use crate::xmpp::error::{StanzaError, StreamError};
+use crate::xmpp::feature;
 use crate::xmpp::host::{AccountChange, NewPassword, Registration};
 use crate::xmpp::jid;
 
@@ -110,7 +111,12 @@ impl Domain {
         if self.commits.is_full() || self.commits.touches(user) {
             return Err(StanzaError::ResourceConstraint);
         }
-        let mut changes = vec![Change::DeleteAccount(user.to_owned())];
+        let Some(name) = self.accounts.get(user).map(|(name, _)| Rc::clone(name)) else {
+            return Err(StanzaError::ItemNotFound);
+        };
+        let contacts = self.part_with_all(&name)?;
+        let mut changes = self.begin_contacts(&contacts);
+        changes.push(Change::DeleteAccount(user.to_owned()));
         changes.extend(
             self.accounts
                 .devices(user)
@@ -121,6 +127,7 @@ impl Domain {
             changes,
             Then::Removed {
                 user: user.to_owned(),
+                contacts,
             },
             waiter,
         );
@@ -137,7 +144,9 @@ impl Domain {
 
     /// The account exists: it can log in from now on.
     pub(super) fn registered(&mut self, account: &Account, device: super::store::DeviceId) {
+        let listing = self.listing(&account.name);
         let name = self.accounts.put(account);
+        self.relisted(&name, listing.as_ref());
         if self.devices.get(device).is_none() && self.accounts.devices(&name).is_empty() {
             self.add_device(device, &name, None).stored = true;
             log::info!("registered {:?}", account.name);
@@ -147,14 +156,23 @@ impl Domain {
     /// The account has these labels.
     pub(super) fn changed(&mut self, account: &Account) {
         if self.accounts.get(&account.name).is_some() {
+            let listing = self.listing(&account.name);
             self.accounts.put(account);
+            self.relisted(&account.name, listing.as_ref());
         }
     }
 
     /// The account is gone: its sessions end, what waited for it is recorded as dropped.
     pub(super) fn removed(&mut self, user: &str, now: Now) {
         self.forget_waiting(user);
-        for id in self.accounts.remove(user) {
+        for device in self.seeing(user) {
+            self.show(device, &feature::presence::bare("unavailable"), false);
+        }
+        let listing = self.listing(user);
+        let devices = self.accounts.remove(user);
+        self.rosters.leave(user);
+        self.relisted(user, listing.as_ref());
+        for id in devices {
             let Some(device) = self.devices.remove(id) else {
                 continue;
             };

@@ -7,9 +7,13 @@ use minidom::Element;
 
 use super::error::StanzaError;
 use super::feature::message::Message;
+use super::feature::presence::Taken;
+use super::feature::roster;
+use super::jid::Jid;
 use super::payload::caps::Caps;
 use super::sasl::keys::Keys;
 use super::session::Bound;
+use super::subscription::Kind;
 use crate::config::Config;
 use crate::time::Wall;
 
@@ -113,6 +117,42 @@ pub trait Host {
     /// The client has answered what was asked about that, with an error if there is no `info`.
     fn told_abilities(&mut self, question: u32, info: Option<&Element>);
 
+    /// Whether the bound session is one of a chat app.
+    fn is_chat(&self) -> bool;
+
+    /// The bound user's contacts, unless the client has the version it names; its session is told of every
+    /// change from now on.
+    ///
+    /// # Errors
+    /// `internal-server-error` if the store cannot be read.
+    fn roster(&mut self, known: Option<&str>) -> Result<roster::View, StanzaError>;
+
+    /// Changes the bound user's roster; the outcome comes later.
+    ///
+    /// # Errors
+    /// `not-allowed` for the user's own address or the server's, and for removing what an administrator has
+    /// put there; `item-not-found` for removing what is not there; `resource-constraint` if there is no room;
+    /// `internal-server-error`.
+    fn change_roster(&mut self, wish: roster::Wish) -> Result<(), StanzaError>;
+
+    /// Shows everybody who may see the bound session that it is available or not; `words` is the stanza
+    /// without addresses.
+    fn show(&mut self, words: &[u8], available: bool);
+
+    /// Passes a presence without addresses on to one of this server's users, of type `unavailable` or
+    /// `error` or available. An available one is taken back when the session is not available any longer.
+    fn tell(&mut self, to: &Jid, words: &[u8], kind: Option<&str>);
+
+    /// Shows the bound session what there is to be seen of a user.
+    fn probe(&mut self, to: &Jid);
+
+    /// Changes who may see whom between the bound user and another; `words` is the stanza without addresses.
+    ///
+    /// # Errors
+    /// `not-allowed` for the user's own address, `resource-constraint` if there is no room,
+    /// `internal-server-error`. Nothing tells whether the other user exists.
+    fn subscription(&mut self, kind: Kind, user: &str, words: &[u8]) -> Result<Taken, StanzaError>;
+
     /// The client is one that knows what time it is; it may be asked.
     fn knows_time(&mut self);
 
@@ -162,6 +202,9 @@ pub trait Host {
     /// # Errors
     /// `not-allowed` if it is not the session of a chat app.
     fn wants_carbons(&mut self, wanted: bool) -> Result<(), StanzaError>;
+
+    /// Whether there is an account of that name.
+    fn is_user(&self, name: &str) -> bool;
 
     /// Sends a message to a user. `Ok(true)` if it waits for the disk, and the outcome comes later.
     ///

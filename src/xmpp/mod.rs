@@ -15,3 +15,4 @@ pub mod sasl;
 pub mod session;
 pub mod stanza;
 pub mod stream;
+pub mod subscription;

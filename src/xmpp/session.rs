@@ -19,7 +19,8 @@ use minidom::Element;
 use self::management::Counting;
 pub use self::management::Written;
 use super::error::{StanzaError, StreamError};
-use super::feature::{management as sm, message, presence, time};
+use super::feature::presence::{self, Taken};
+use super::feature::{management as sm, message, time};
 use super::host::Host;
 use super::payload::caps;
 use super::router::{self, Context, Reply};
@@ -170,8 +171,8 @@ impl Session {
         let to = self.peer_address(host);
         let start = out.len();
         match outcome {
-            // A message that has arrived is not answered.
-            Ok(()) if waiting.request.name() == "message" => {}
+            // A message or a presence that has arrived is not answered.
+            Ok(()) if waiting.request.name() != "iq" => {}
             Ok(()) => stanza::write(stanza::result(&waiting.request, &to, None), out),
             Err(error) => stanza::write_error(&waiting.request, &to, error, out),
         }
@@ -216,12 +217,7 @@ impl Session {
         match stanza.name() {
             "iq" => self.iq(stanza, host, out),
             "message" => self.message(stanza, host, out),
-            "presence" => match &self.state {
-                State::Bound(_) => presence::update(&stanza, host),
-                // RFC 6120 §8.3.1: an error is never answered with an error.
-                _ if attr(&stanza, "type") == Some("error") => {}
-                _ => self.refuse(&stanza, StanzaError::NotAuthorized, host, out),
-            },
+            "presence" => self.presence(stanza, host, out),
             _ => self.close(StreamError::UnsupportedStanzaType, host, out),
         }
         self.count_written(start, out);
@@ -273,6 +269,20 @@ impl Session {
             secure: self.secure,
         };
         router::route(&iq, &mut context)
+    }
+
+    fn presence(&mut self, presence: Element, host: &mut dyn Host, out: &mut Vec<u8>) {
+        let taken = match &self.state {
+            State::Bound(bound) => presence::update(&presence, bound, host),
+            _ => Err(StanzaError::NotAuthorized),
+        };
+        match taken {
+            Ok(Taken::Now) => {}
+            Ok(Taken::Later) => self.wait_for_disk(presence),
+            // RFC 6120 §8.3.1: an error is never answered with an error.
+            Err(_) if attr(&presence, "type") == Some("error") => {}
+            Err(error) => self.refuse(&presence, error, host, out),
+        }
     }
 
     fn message(&mut self, message: Element, host: &mut dyn Host, out: &mut Vec<u8>) {

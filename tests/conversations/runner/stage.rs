@@ -426,6 +426,7 @@ fn configure(config: &mut Config, key: &str, value: &str) -> Result<(), String> 
         "history" => config.push.history = number()?,
         "history-days" => config.push.history_days = number()? as u32,
         "history-bytes" => config.push.history_bytes = number()? as u64,
+        "shared" => config.roster.shared.push(value.to_owned()),
         "connections" => config.limits.connections = number()?,
         _ => return Err(format!("the server has no setting {key:?}")),
     }
