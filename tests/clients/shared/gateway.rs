@@ -41,9 +41,15 @@ async fn ask(method: &str, path: &str, body: Option<Value>, want: u16) -> Outcom
         Ok(answer)
     })
     .await??;
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or("no end of the answer's head")?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .ok_or("no end of the answer's head")?;
     let status = head.split(' ').nth(1).unwrap_or_default();
-    equal(&format!("status of {method} {path} with answer {body}"), &*want.to_string(), status)?;
+    equal(
+        &format!("status of {method} {path} with answer {body}"),
+        &*want.to_string(),
+        status,
+    )?;
     Ok(serde_json::from_str(body)?)
 }
 
@@ -56,13 +62,26 @@ pub async fn push(to: &str, title: &str, message: &str, uri: &str) -> Outcome<St
 
 /// Waits until every device has got so far.
 pub async fn reached(id: &str, state: &str) -> Outcome {
-    let path = format!("/api/v1/notifications/{id}?wait={}&for={state}", PATIENCE.as_secs());
+    let path = format!(
+        "/api/v1/notifications/{id}?wait={}&for={state}",
+        PATIENCE.as_secs()
+    );
     let answer = ask("GET", &path, None, 200).await?;
-    equal(&format!("{id} is {state}: {answer}"), &Value::Bool(true), &answer["reached"])
+    equal(
+        &format!("{id} is {state}: {answer}"),
+        &Value::Bool(true),
+        &answer["reached"],
+    )
 }
 
 pub async fn add_user(name: &str, password: &str) -> Outcome {
-    ask("POST", "/api/v1/users", Some(json!({"name": name, "password": password})), 201).await?;
+    ask(
+        "POST",
+        "/api/v1/users",
+        Some(json!({"name": name, "password": password})),
+        201,
+    )
+    .await?;
     Ok(())
 }
 
@@ -86,14 +105,28 @@ impl Wire {
         let orders = process.stdin.take().ok_or("no standard input")?;
         let stdout = process.stdout.take().ok_or("no standard output")?;
         let mut answers = BufReader::new(stdout).lines();
-        let port = within("the wire", answers.next_line()).await??.ok_or("no port")?.parse()?;
-        Ok(Self { port, _process: process, orders, answers })
+        let port = within("the wire", answers.next_line())
+            .await??
+            .ok_or("no port")?
+            .parse()?;
+        Ok(Self {
+            port,
+            _process: process,
+            orders,
+            answers,
+        })
     }
 
     pub async fn order(&mut self, word: &str) -> Outcome {
-        self.orders.write_all(format!("{word}\n").as_bytes()).await?;
+        self.orders
+            .write_all(format!("{word}\n").as_bytes())
+            .await?;
         let answer = within("an answer of the wire", self.answers.next_line()).await??;
-        equal("answer of the wire", "done", answer.as_deref().unwrap_or_default())
+        equal(
+            "answer of the wire",
+            "done",
+            answer.as_deref().unwrap_or_default(),
+        )
     }
 }
 

@@ -23,7 +23,7 @@ const lookup = dns.lookup;
 dns.lookup = (name, options, callback) => lookup(name === DOMAIN ? "127.0.0.1" : name, options, callback);
 
 // Registers an account: the library has the parts for it, but no feature of that name.
-export async function register(user, port) {
+export async function register(user, port, password = PASSWORD) {
   const entity = new Client({ service: `xmpp://${DOMAIN}:${port}`, domain: DOMAIN });
   entity.timeout = PATIENCE;
   const middleware = middlewareOf({ entity });
@@ -36,7 +36,7 @@ export async function register(user, port) {
     try {
       const form = await iqCaller.get(xml("query", { xmlns: "jabber:iq:register" }));
       equal("form asks for a name", true, Boolean(form.getChild("username") && form.getChild("password")));
-      const fields = [xml("username", {}, user), xml("password", {}, PASSWORD)];
+      const fields = [xml("username", {}, user), xml("password", {}, password)];
       await iqCaller.set(xml("query", { xmlns: "jabber:iq:register" }, ...fields));
     } catch (error) {
       refused = error;

@@ -24,7 +24,7 @@ async function registersAndLogsIn() {
   equal("encrypted", true, phone.client.isSecure());
   equal("stream management", true, phone.client.streamManagement.enabled);
   await phone.quit();
-  const refused = await register("reg", xmpp).catch((error) => error);
+  const refused = await register("reg", xmpp, "another").catch((error) => error);
   equal("answer to a registration of a taken name", "conflict", refused?.condition);
 }
 

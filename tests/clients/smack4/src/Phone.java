@@ -75,15 +75,15 @@ final class Phone implements ConnectionListener {
     static Phone registered(String user, int port, Pin pin) throws Exception {
         Phone phone = of(user, PASSWORD, port, pin);
         phone.connection.connect();
-        phone.register();
+        phone.register(PASSWORD);
         phone.login();
         return phone;
     }
 
-    void register() throws Exception {
+    void register(String password) throws Exception {
         AccountManager accounts = AccountManager.getInstance(connection);
         Check.equal("registration is offered", true, accounts.supportsAccountCreation());
-        accounts.createAccount(Localpart.from(user), PASSWORD);
+        accounts.createAccount(Localpart.from(user), password);
     }
 
     /** Logs in, waits for the roster and says that it is there. */

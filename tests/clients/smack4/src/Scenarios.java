@@ -85,7 +85,7 @@ public final class Scenarios {
         Phone again = Phone.of("reg", Phone.PASSWORD, gateway.port(), pin);
         again.connection.connect();
         try {
-            again.register();
+            again.register("another");
             throw new AssertionError("a taken name is registered again");
         } catch (XMPPErrorException refused) {
             Check.equal("condition", StanzaError.Condition.conflict, refused.getStanzaError().getCondition());

@@ -25,8 +25,15 @@ async fn registers_and_logs_in() -> Outcome {
     let phone = Phone::registered("reg").await?;
     equal("address", "reg@push.lan/phone", phone.address.as_str())?;
     phone.quit().await?;
-    let refused = register("reg").await.err().ok_or("a taken name is registered again")?;
-    equal("answer to a taken name", &true, &refused.to_string().contains("<conflict"))
+    let refused = register("reg", "another")
+        .await
+        .err()
+        .ok_or("a taken name is registered again")?;
+    equal(
+        "answer to a taken name",
+        &true,
+        &refused.to_string().contains("<conflict"),
+    )
 }
 
 async fn direct_tls() -> Outcome {
@@ -42,18 +49,36 @@ async fn contacts() -> Outcome {
     let mut juliet = Phone::registered("juliet").await?;
     let (romeos, juliets) = (jid("romeo"), jid("juliet"));
     let item = format!("<item jid='{juliets}' name='Juliet'><group>Capulet</group></item>");
-    romeo.ask("set", "", &format!("<query xmlns='jabber:iq:roster'>{item}</query>")).await?;
-    romeo.send(&format!("<presence type='subscribe' to='{juliets}'/>")).await?;
+    romeo
+        .ask(
+            "set",
+            "",
+            &format!("<query xmlns='jabber:iq:roster'>{item}</query>"),
+        )
+        .await?;
+    romeo
+        .send(&format!("<presence type='subscribe' to='{juliets}'/>"))
+        .await?;
     juliet.sees(Some("subscribe"), &romeos).await?;
-    juliet.send(&format!("<presence type='subscribed' to='{romeos}'/>")).await?;
+    juliet
+        .send(&format!("<presence type='subscribed' to='{romeos}'/>"))
+        .await?;
     romeo.sees(Some("subscribed"), &juliets).await?;
     romeo.sees(None, &juliets).await?;
-    juliet.send(&format!("<presence type='subscribe' to='{romeos}'/>")).await?;
+    juliet
+        .send(&format!("<presence type='subscribe' to='{romeos}'/>"))
+        .await?;
     romeo.sees(Some("subscribe"), &juliets).await?;
-    romeo.send(&format!("<presence type='subscribed' to='{juliets}'/>")).await?;
+    romeo
+        .send(&format!("<presence type='subscribed' to='{juliets}'/>"))
+        .await?;
     juliet.sees(None, &romeos).await?;
-    let roster = romeo.ask("get", "", "<query xmlns='jabber:iq:roster'/>").await?;
-    let query = roster.get_child("query", "jabber:iq:roster").ok_or("no roster")?;
+    let roster = romeo
+        .ask("get", "", "<query xmlns='jabber:iq:roster'/>")
+        .await?;
+    let query = roster
+        .get_child("query", "jabber:iq:roster")
+        .ok_or("no roster")?;
     let item = query.children().next().ok_or("no contact")?;
     equal("contact", &Some(&*juliets), &item.attr("jid"))?;
     equal("subscription", &Some("both"), &item.attr("subscription"))?;
@@ -66,19 +91,32 @@ async fn contacts() -> Outcome {
 async fn questions() -> Outcome {
     let mut phone = Phone::registered("curious").await?;
     let info = "http://jabber.org/protocol/disco#info";
-    let server = phone.ask("get", DOMAIN, &format!("<query xmlns='{info}'/>")).await?;
-    let query = server.get_child("query", info).ok_or("no answer about the server")?;
-    let is_server = |one: &Element| (one.attr("category"), one.attr("type")) == (Some("server"), Some("im"));
+    let server = phone
+        .ask("get", DOMAIN, &format!("<query xmlns='{info}'/>"))
+        .await?;
+    let query = server
+        .get_child("query", info)
+        .ok_or("no answer about the server")?;
+    let is_server =
+        |one: &Element| (one.attr("category"), one.attr("type")) == (Some("server"), Some("im"));
     equal("it is a server", &true, &query.children().any(is_server))?;
     for feature in ["urn:xmpp:ping", "vcard-temp", "jabber:iq:roster"] {
         let offered = query.children().any(|one| one.attr("var") == Some(feature));
         equal(feature, &true, &offered)?;
     }
-    let account = phone.ask("get", &jid("curious"), &format!("<query xmlns='{info}'/>")).await?;
+    let account = phone
+        .ask("get", &jid("curious"), &format!("<query xmlns='{info}'/>"))
+        .await?;
     equal("account answers", &Some("result"), &account.attr("type"))?;
     let items = "<query xmlns='http://jabber.org/protocol/disco#items'/>";
-    equal("items answer", &Some("result"), &phone.ask("get", DOMAIN, items).await?.attr("type"))?;
-    let unknown = phone.ask("get", DOMAIN, "<what xmlns='urn:example:nobody-knows'/>").await?;
+    equal(
+        "items answer",
+        &Some("result"),
+        &phone.ask("get", DOMAIN, items).await?.attr("type"),
+    )?;
+    let unknown = phone
+        .ask("get", DOMAIN, "<what xmlns='urn:example:nobody-knows'/>")
+        .await?;
     let refusal = String::from(&unknown);
     equal(&refusal, &true, &refusal.contains("service-unavailable"))?;
     phone.quit().await
@@ -91,13 +129,26 @@ async fn push_arrives() -> Outcome {
     equal("sender", &Some(&*jid("push")), &message.attr("from"))?;
     equal("id", &Some(&*id), &message.attr("id"))?;
     equal("kind", &Some("headline"), &message.attr("type"))?;
-    let subject = message.get_child("subject", "jabber:client").map(|subject| subject.text());
+    let subject = message
+        .get_child("subject", "jabber:client")
+        .map(|subject| subject.text());
     equal("subject", &Some(TITLE), &subject.as_deref())?;
-    let link = message.get_child("x", "jabber:x:oob").and_then(|x| x.get_child("url", "jabber:x:oob"));
-    equal("link", &Some(LINK), &link.map(|link| link.text()).as_deref())?;
+    let link = message
+        .get_child("x", "jabber:x:oob")
+        .and_then(|x| x.get_child("url", "jabber:x:oob"));
+    equal(
+        "link",
+        &Some(LINK),
+        &link.map(|link| link.text()).as_deref(),
+    )?;
     reached(&id, "acknowledged").await?;
     let receipt = format!("<received xmlns='urn:xmpp:receipts' id='{id}'/>");
-    phone.send(&format!("<message to='{}'>{receipt}</message>", jid("push"))).await?;
+    phone
+        .send(&format!(
+            "<message to='{}'>{receipt}</message>",
+            jid("push")
+        ))
+        .await?;
     reached(&id, "confirmed").await?;
     phone.quit().await
 }
@@ -112,7 +163,11 @@ async fn push_while_away() -> Outcome {
     for (number, id) in pushes.iter().enumerate() {
         let message = phone.hears(&format!("while away {number}")).await?;
         equal("id", &Some(&**id), &message.attr("id"))?;
-        equal("it says that it is late", &true, &message.has_child("delay", DELAY))?;
+        equal(
+            "it says that it is late",
+            &true,
+            &message.has_child("delay", DELAY),
+        )?;
         reached(id, "acknowledged").await?;
     }
     push("traveller", "title", "next", "").await?;
@@ -127,17 +182,24 @@ async fn chat() -> Outcome {
     mia.say(&jid("sam"), "to all of them").await?;
     sam.hears("to all of them").await?;
     tablet.hears("to all of them").await?;
-    mia.say(&format!("{}/tablet", jid("sam")), "to the tablet").await?;
+    mia.say(&format!("{}/tablet", jid("sam")), "to the tablet")
+        .await?;
     tablet.hears("to the tablet").await?;
-    tablet.say(&format!("{}/phone", jid("mia")), "received").await?;
+    tablet
+        .say(&format!("{}/phone", jid("mia")), "received")
+        .await?;
     mia.hears("received").await?;
-    mia.say(&format!("{}/phone", jid("sam")), "to the phone").await?;
+    mia.say(&format!("{}/phone", jid("sam")), "to the phone")
+        .await?;
     sam.hears("to the phone").await?;
-    tablet.send("<presence><priority>-1</priority></presence>").await?;
+    tablet
+        .send("<presence><priority>-1</priority></presence>")
+        .await?;
     tablet.sync().await?;
     mia.say(&jid("sam"), "not to the tablet").await?;
     sam.hears("not to the tablet").await?;
-    mia.say(&format!("{}/tablet", jid("sam")), "by its full address").await?;
+    mia.say(&format!("{}/tablet", jid("sam")), "by its full address")
+        .await?;
     tablet.hears("by its full address").await?;
     mia.quit().await?;
     sam.quit().await?;
@@ -152,7 +214,11 @@ async fn offline_message() -> Outcome {
     eve.sync().await?;
     let mut bob = Phone::online("bob", "phone", port("xmpp")).await?;
     for text in ["first", "second"] {
-        equal("it has a stamp", &true, &bob.hears(text).await?.has_child("delay", DELAY))?;
+        equal(
+            "it has a stamp",
+            &true,
+            &bob.hears(text).await?.has_child("delay", DELAY),
+        )?;
     }
     bob.quit().await?;
     let mut bob = Phone::online("bob", "phone", port("xmpp")).await?;
@@ -168,7 +234,7 @@ async fn offline_message() -> Outcome {
 async fn resumes() -> Outcome {
     let mut wire = Wire::new(port("xmpp")).await?;
     let mut other = Phone::registered("anchor").await?;
-    register("diver").await?;
+    register("diver", PASSWORD).await?;
     let mut phone = Phone::online("diver", "phone", wire.port).await?;
     for ending in ["cut", "leave"] {
         wire.order("hold").await?;
@@ -176,9 +242,19 @@ async fn resumes() -> Outcome {
         for number in 0..3 {
             pushes.push(push("diver", "title", &format!("{ending} {number}"), "").await?);
         }
-        other.say(&format!("{}/phone", jid("diver")), &format!("{ending} chat")).await?;
+        other
+            .say(
+                &format!("{}/phone", jid("diver")),
+                &format!("{ending} chat"),
+            )
+            .await?;
         other.sync().await?;
-        phone.say(&format!("{}/phone", jid("anchor")), &format!("{ending} from below")).await?;
+        phone
+            .say(
+                &format!("{}/phone", jid("anchor")),
+                &format!("{ending} from below"),
+            )
+            .await?;
         wire.order(ending).await?;
         phone.resumed().await?;
         for (number, id) in pushes.iter().enumerate() {
@@ -191,7 +267,9 @@ async fn resumes() -> Outcome {
     }
     push("diver", "title", "after", "").await?;
     phone.hears("after").await?;
-    phone.say(&format!("{}/phone", jid("anchor")), "dry again").await?;
+    phone
+        .say(&format!("{}/phone", jid("anchor")), "dry again")
+        .await?;
     other.hears("dry again").await?;
     phone.quit().await?;
     other.quit().await
@@ -200,9 +278,16 @@ async fn resumes() -> Outcome {
 async fn wrong_password() -> Outcome {
     add_user("careful", PASSWORD).await?;
     for user in ["careful", "nobody-of-that-name"] {
-        equal("refusal", &DefinedCondition::NotAuthorized, &refusal(user, "wrong").await?)?;
+        equal(
+            "refusal",
+            &DefinedCondition::NotAuthorized,
+            &refusal(user, "wrong").await?,
+        )?;
     }
-    Phone::online("careful", "phone", port("xmpp")).await?.quit().await
+    Phone::online("careful", "phone", port("xmpp"))
+        .await?
+        .quit()
+        .await
 }
 
 type Scenario = (&'static str, Pin<Box<dyn Future<Output = Outcome> + Send>>);
@@ -228,7 +313,9 @@ fn last() -> Vec<Scenario> {
 
 #[tokio::main]
 async fn main() {
-    rustls::crypto::ring::default_provider().install_default().expect("the first provider");
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .expect("the first provider");
     let names: Vec<String> = std::env::args().skip(1).collect();
     let (mut beside, mut last) = (beside_each_other(), last());
     for name in &names {
@@ -238,8 +325,10 @@ async fn main() {
     for list in [&mut beside, &mut last] {
         list.retain(|(name, _)| names.is_empty() || names.iter().any(|chosen| chosen == name));
     }
-    let running: Vec<_> =
-        beside.into_iter().map(|(name, scenario)| tokio::spawn(passes(name, scenario))).collect();
+    let running: Vec<_> = beside
+        .into_iter()
+        .map(|(name, scenario)| tokio::spawn(passes(name, scenario)))
+        .collect();
     let mut passed = true;
     for scenario in running {
         passed &= scenario.await.unwrap_or(false);

@@ -5,13 +5,15 @@ use std::str::FromStr;
 
 use futures::{SinkExt, StreamExt};
 use sasl::common::Credentials;
-use tokio_xmpp::connect::{DirectTlsServerConnector, DnsConfig, ServerConnector, StartTlsServerConnector};
+use tokio_xmpp::connect::{
+    DirectTlsServerConnector, DnsConfig, ServerConnector, StartTlsServerConnector,
+};
+use tokio_xmpp::error::AuthError;
 use tokio_xmpp::jid::Jid;
 use tokio_xmpp::minidom::Element;
-use tokio_xmpp::stanzastream::{Event, StanzaStream, StreamEvent};
-use tokio_xmpp::xmlstream::{Timeouts, XmppStreamElement};
-use tokio_xmpp::error::AuthError;
 use tokio_xmpp::parsers::sasl::DefinedCondition;
+use tokio_xmpp::stanzastream::{Event, StanzaStream, StreamEvent};
+use tokio_xmpp::xmlstream::{Timeouts, XmlStream, XmppStreamElement};
 use tokio_xmpp::{client_login, Error, Stanza};
 
 use crate::gateway::{equal, port, within, Outcome, DOMAIN};
@@ -47,23 +49,27 @@ fn stanza(text: &str) -> Outcome<Box<Stanza>> {
 }
 
 /// Registers an account. The library has the parts for it, but no call of that name.
-pub async fn register(user: &str) -> Outcome {
+pub async fn register(user: &str, password: &str) -> Outcome {
     let connector = StartTlsServerConnector::from(at(port("xmpp")));
     let domain = Jid::from_str(DOMAIN)?;
     let connected = connector.connect(&domain, CLIENT, Timeouts::default());
     let (pending, _) = within("TLS", connected).await??;
-    let (features, mut stream) = within("features", pending.recv_features::<XmppStreamElement>()).await??;
-    equal("registration is offered", &true, &format!("{features:?}").contains("iq-register"))?;
+    let (_, mut stream): (_, XmlStream<_, XmppStreamElement>) =
+        within("features", pending.recv_features()).await??;
     let query = format!(
         "<iq type='set' id='reg'><query xmlns='jabber:iq:register'><username>{user}</username>\
-         <password>{PASSWORD}</password></query></iq>"
+         <password>{password}</password></query></iq>"
     );
-    stream.send(&XmppStreamElement::Stanza(*stanza(&query)?)).await?;
-    let answer = within("an answer", stream.next()).await?.ok_or("the stream ended")?;
-    let Ok(XmppStreamElement::Stanza(answer)) = answer.map_err(|_| "no stanza")?.into_read_error() else {
-        return Err("the answer is no stanza".into());
+    stream
+        .send(&XmppStreamElement::Stanza(*stanza(&query)?))
+        .await?;
+    let answer = within("an answer", stream.next())
+        .await?
+        .ok_or("the stream ended")?;
+    let Ok(XmppStreamElement::Stanza(answer)) = answer else {
+        return Err(format!("want an answer to the registration, got {answer:?}").into());
     };
-    let answer: Element = element_of(answer);
+    let answer = element_of(answer);
     if answer.attr("type") != Some("result") {
         return Err(format!("registration refused: {}", String::from(&answer)).into());
     }
@@ -76,8 +82,10 @@ pub async fn refusal(user: &str, password: &str) -> Outcome<DefinedCondition> {
     let domain = Jid::from_str(DOMAIN)?;
     let connected = connector.connect(&domain, CLIENT, Timeouts::default());
     let (pending, _) = within("TLS", connected).await??;
-    let (features, stream) = within("features", pending.recv_features::<XmppStreamElement>()).await??;
-    let credentials = Credentials::default().with_username(user).with_password(password);
+    let (features, stream) = within("features", pending.recv_features()).await??;
+    let credentials = Credentials::default()
+        .with_username(user)
+        .with_password(password);
     let login = client_login(stream, features.sasl_mechanisms, credentials);
     match within("an answer", login).await? {
         Err(Error::Auth(AuthError::Fail(condition))) => Ok(condition),
@@ -96,7 +104,7 @@ fn element_of(stanza: Stanza) -> Element {
 
 impl Phone {
     pub async fn registered(user: &str) -> Outcome<Self> {
-        register(user).await?;
+        register(user, PASSWORD).await?;
         Self::online(user, "phone", port("xmpp")).await
     }
 
@@ -105,26 +113,48 @@ impl Phone {
     }
 
     pub async fn direct(user: &str) -> Outcome<Self> {
-        Self::with(DirectTlsServerConnector::from(at(port("xmpps"))), user, "phone").await
+        Self::with(
+            DirectTlsServerConnector::from(at(port("xmpps"))),
+            user,
+            "phone",
+        )
+        .await
     }
 
     /// Logs in, asks for the roster and says that it is there.
     async fn with(connector: impl ServerConnector, user: &str, resource: &str) -> Outcome<Self> {
         let jid = Jid::from_str(&format!("{}/{resource}", jid(user)))?;
-        let stream = StanzaStream::new_c2s(connector, jid.clone(), PASSWORD.to_owned(), Timeouts::default(), 16);
-        let mut phone = Self { stream, address: jid, asked: 0, came: VecDeque::new() };
+        let stream = StanzaStream::new_c2s(
+            connector,
+            jid.clone(),
+            PASSWORD.to_owned(),
+            Timeouts::default(),
+            16,
+        );
+        let mut phone = Self {
+            stream,
+            address: jid,
+            asked: 0,
+            came: VecDeque::new(),
+        };
         match phone.event().await? {
             Event::Stream(StreamEvent::Reset { bound_jid, .. }) => phone.address = bound_jid,
             other => return Err(format!("want the login of {user}, got {other:?}").into()),
         }
-        phone.ask("get", "", "<query xmlns='jabber:iq:roster'/>").await?;
+        phone
+            .ask("get", "", "<query xmlns='jabber:iq:roster'/>")
+            .await?;
         phone.send("<presence/>").await?;
         phone.sync().await?;
         Ok(phone)
     }
 
     async fn event(&mut self) -> Outcome<Event> {
-        let event = within(&format!("something for {}", self.address), self.stream.next()).await?;
+        let event = within(
+            &format!("something for {}", self.address),
+            self.stream.next(),
+        )
+        .await?;
         event.ok_or_else(|| "the stream ended".into())
     }
 
@@ -134,7 +164,10 @@ impl Phone {
     }
 
     pub async fn say(&mut self, to: &str, body: &str) -> Outcome {
-        self.send(&format!("<message type='chat' to='{to}'><body>{body}</body></message>")).await
+        self.send(&format!(
+            "<message type='chat' to='{to}'><body>{body}</body></message>"
+        ))
+        .await
     }
 
     /// The first stanza that fits, of those that came and then of those that come; the others stay for later.
@@ -153,20 +186,31 @@ impl Phone {
     pub async fn ask(&mut self, kind: &str, to: &str, payload: &str) -> Outcome<Element> {
         self.asked += 1;
         let id = format!("ask-{}", self.asked);
-        let to = if to.is_empty() { String::new() } else { format!(" to='{to}'") };
-        self.send(&format!("<iq type='{kind}' id='{id}'{to}>{payload}</iq>")).await?;
-        self.next(|iq| iq.name() == "iq" && iq.attr("id") == Some(&*id)).await
+        let to = if to.is_empty() {
+            String::new()
+        } else {
+            format!(" to='{to}'")
+        };
+        self.send(&format!("<iq type='{kind}' id='{id}'{to}>{payload}</iq>"))
+            .await?;
+        self.next(|iq| iq.name() == "iq" && iq.attr("id") == Some(&*id))
+            .await
     }
 
     /// Returns when the server has handled everything before.
     pub async fn sync(&mut self) -> Outcome {
-        let pong = self.ask("get", DOMAIN, "<ping xmlns='urn:xmpp:ping'/>").await?;
+        let pong = self
+            .ask("get", DOMAIN, "<ping xmlns='urn:xmpp:ping'/>")
+            .await?;
         equal("answer to a ping", &Some("result"), &pong.attr("type"))
     }
 
     pub async fn hears(&mut self, body: &str) -> Outcome<Element> {
         let message = self.next(|message| message.name() == "message").await?;
-        let got = message.get_child("body", CLIENT).map(Element::text).unwrap_or_default();
+        let got = message
+            .get_child("body", CLIENT)
+            .map(Element::text)
+            .unwrap_or_default();
         equal(&format!("next message for {}", self.address), body, &*got)?;
         Ok(message)
     }
@@ -174,7 +218,9 @@ impl Phone {
     pub async fn sees(&mut self, kind: Option<&str>, from: &str) -> Outcome {
         let fits = |presence: &Element| {
             let sender = presence.attr("from").unwrap_or_default();
-            presence.name() == "presence" && presence.attr("type") == kind && sender.split('/').next() == Some(from)
+            presence.name() == "presence"
+                && presence.attr("type") == kind
+                && sender.split('/').next() == Some(from)
         };
         self.next(fits).await.map(|_| ())
     }
