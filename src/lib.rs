@@ -51,6 +51,7 @@
 //! | thing that must survive a restart | a [`push::store::Change`], its bytes in `push/record.rs` |
 //! | URL | `edge/http/routes.rs`; its page in `page.rs`, its JSON in `api.rs` |
 //! | bound or wait | `limits.rs`; if an administrator may set it, a key in `config.rs` |
+//! | word on certificates or ciphers | `edge/tls/` |
 //! | command | `cli/` |
 //! | promise | a text under `tests/conversations/` |
 

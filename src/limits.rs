@@ -103,8 +103,9 @@ pub const MEMORY_WANTED: u64 = 8_000_000;
 
 // ---- connections -----------------------------------------------------------------------------
 
-/// XMPP connections at once (default of `limits.connections`), about 1.5 KB each and 5 KB more with TLS; over it a newcomer gets
-/// stream error `resource-constraint`. Lowered at start to what the file descriptor limit allows.
+/// XMPP connections at once (default of `limits.connections`), about 1.5 KB each, 5 KB more with TLS; over it
+/// a newcomer gets stream error `resource-constraint`, or an alert. Lowered at start to what the file
+/// descriptor limit allows.
 pub const CONNECTIONS: usize = 4096;
 /// File descriptors kept free of phones and HTTP: listeners, store, log, the command line
 /// ([`ADMIN_CONNECTIONS`]), one spare to say no with.

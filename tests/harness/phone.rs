@@ -104,15 +104,24 @@ impl<S: Read + Write> Phone<S> {
         assert_eq!(attribute(&reply, "type"), "result", "{reply}");
     }
 
-    /// Logs in by digest.
+    /// Logs in as the stock client does: by digest where that is offered, else with the password.
     pub(crate) fn login(&mut self, user: &str, resource: &str) {
-        let digest = Sha1::digest(format!("{}{}", self.stream_id, password(user)));
-        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let fields = self.ask(
+            "get",
+            &format!("<query xmlns=\"jabber:iq:auth\"><username>{user}</username></query>"),
+        );
+        let proof = if fields.contains("<digest") {
+            let digest = Sha1::digest(format!("{}{}", self.stream_id, password(user)));
+            let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("<digest>{digest}</digest>")
+        } else {
+            format!("<password>{}</password>", password(user))
+        };
         let reply = self.ask(
             "set",
             &format!(
                 "<query xmlns=\"jabber:iq:auth\"><username>{user}</username>\
-                 <digest>{digest}</digest><resource>{resource}</resource></query>"
+                 {proof}<resource>{resource}</resource></query>"
             ),
         );
         assert_eq!(attribute(&reply, "type"), "result", "{reply}");

@@ -220,6 +220,16 @@ fn half_handshakes_take_places_like_any_phone() {
 }
 
 #[test]
+fn half_a_handshake_with_the_page_is_ended_like_half_a_request() {
+    let server = Server::start();
+    let mut browser = TcpStream::connect(server.http).unwrap();
+    browser.write_all(b"\x16\x03\x01\x02\x00\x01\x00").unwrap();
+    browser.set_read_timeout(Some(DEADLINE)).unwrap();
+    // No word of HTTP, which nobody who speaks TLS could read.
+    assert_eq!(browser.read_to_end(&mut Vec::new()).unwrap(), 0);
+}
+
+#[test]
 fn a_stop_says_why_and_ends_tls_too() {
     for version in [&TLS12, &TLS13] {
         let mut server = Server::start();

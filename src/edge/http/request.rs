@@ -191,10 +191,13 @@ fn known_method(name: &str) -> Result<Method, HttpError> {
 
 /// Authority, path and query of `/path?query` or of `http://authority/path?query` (RFC 9112 §3.2).
 fn split_target(target: &str) -> Result<(Option<String>, String, String), HttpError> {
-    let prefix = "http://";
-    let absolute = (target.get(..prefix.len())).is_some_and(|p| p.eq_ignore_ascii_case(prefix));
-    let (authority, rest) = if absolute {
-        let rest = target.get(prefix.len()..).unwrap_or_default();
+    let behind = |prefix: &str| {
+        let (start, rest) = target.split_at_checked(prefix.len())?;
+        start.eq_ignore_ascii_case(prefix).then_some(rest)
+    };
+    let rest = behind("http://").or_else(|| behind("https://"));
+    let absolute = rest.is_some();
+    let (authority, rest) = if let Some(rest) = rest {
         let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         (Some(authority.to_owned()), rest)
     } else {
@@ -528,6 +531,7 @@ mod tests {
             ("http://other:7070/a?b", "/a", "b", "other:7070"),
             ("HTTP://other", "/", "", "other"),
             ("http://other?b", "/", "b", "other"),
+            ("HTTPS://other/a", "/a", "", "other"),
         ] {
             let text = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
             let (head, length) = Head::parse(text.as_bytes()).unwrap().unwrap();

@@ -88,9 +88,10 @@ impl Channel {
 
     fn take_plain(&mut self, buffer: &mut [u8]) -> usize {
         let length = self.plain.len().min(buffer.len());
-        for (to, from) in buffer.iter_mut().zip(self.plain.drain(..length)) {
-            *to = from;
+        if let (Some(to), Some(from)) = (buffer.get_mut(..length), self.plain.get(..length)) {
+            to.copy_from_slice(from);
         }
+        self.plain.drain(..length);
         self.plain.shrink_to_fit();
         length
     }
