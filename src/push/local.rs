@@ -16,7 +16,7 @@ use crate::time::{Now, Wall};
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::feature::message::Message;
 use crate::xmpp::host::{
-    AccountChange, Enabled, Host, Login, Presence, Registration, Scope, TopicChange,
+    AccountChange, Attempt, Enabled, Host, Login, Presence, Registration, Scope, TopicChange,
 };
 use crate::xmpp::payload::caps::Caps;
 use crate::xmpp::sasl::keys::Keys;
@@ -96,6 +96,20 @@ impl Host for Local<'_> {
         log::debug!("c{}: {user}/{resource} logged in", self.conn.0);
         *self.device = Some(device);
         Ok((user, resource))
+    }
+
+    fn attempt(&mut self) -> Attempt {
+        let now = self.now.mono;
+        self.domain.attempts.admit(self.peer, self.conn, now)
+    }
+
+    fn failed(&mut self, user: &str) {
+        let now = self.now.mono;
+        self.domain.attempts.failed(self.peer, user, now);
+    }
+
+    fn succeeded(&mut self, user: &str) {
+        self.domain.attempts.succeeded(self.peer, user);
     }
 
     fn login(&self) -> Option<Login> {
