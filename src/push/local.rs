@@ -78,6 +78,10 @@ impl Host for Local<'_> {
         self.domain.recoverable_password(user)
     }
 
+    fn is_user(&self, user: &str) -> bool {
+        self.domain.accounts.get(user).is_some()
+    }
+
     fn is_password(&mut self, user: &str, password: &str) -> Result<bool, StanzaError> {
         self.domain.is_password(user, password)
     }

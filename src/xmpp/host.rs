@@ -44,6 +44,9 @@ pub trait Host {
     /// androidpn client throw its identity away.
     fn recoverable_password(&self, user: &str) -> Result<Option<String>, StanzaError>;
 
+    /// Whether there is such a user.
+    fn is_user(&self, user: &str) -> bool;
+
     /// Whether this is the user's password. Takes milliseconds where only keys of it are kept, and if there is
     /// no such user.
     ///
