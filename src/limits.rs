@@ -51,6 +51,18 @@ pub const SCRAM_ITERATIONS_MOST: u32 = 100_000;
 pub const SCRAM_NONCE: usize = 256;
 /// Random bytes the server adds to it.
 pub const SCRAM_SERVER_NONCE: usize = 18;
+/// Wrong passwords an address may send without having to wait.
+pub const LOGIN_FREE_FAILURES: u32 = 5;
+/// Longest an attempt waits because of the failures before it: 1 s after the first that is not free, then twice
+/// as long each time. Other addresses never wait.
+pub const LOGIN_DELAY: Duration = Duration::from_secs(16);
+/// How far ahead attempts of one address may line up, each behind the other; over it: SASL failure
+/// `temporary-auth-failure` or stanza error `resource-constraint`. More connections do not make guessing faster.
+pub const LOGIN_LINE: Duration = Duration::from_secs(30);
+/// How long after its last failure an address is forgotten.
+pub const LOGIN_FORGET: Duration = Duration::from_secs(15 * 60);
+/// Addresses whose failures are counted, about 150 bytes each; of more the one quiet longest is forgotten.
+pub const LOGIN_SOURCES: usize = 1024;
 /// Refused logins and registrations on one connection; at the last one: stream error `policy-violation`.
 pub const LOGIN_FAILURES: u8 = 10;
 

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use super::abilities::KnownCaps;
 use super::accounts::Accounts;
+use super::attempts::Attempts;
 use super::client_state::Holding;
 use super::commits::{Commits, Then, Waiter};
 use super::devices::Devices;
@@ -115,6 +116,8 @@ pub struct Domain {
     pub(super) tally: Tally,
     /// Why the store refused the last request, until one succeeds.
     pub(super) trouble: Option<StoreError>,
+    /// Failed logins, and attempts that wait because of them.
+    pub(super) attempts: Attempts,
     /// What keys of nobody are made with, once they were wanted.
     pub(super) secret: Option<[u8; 32]>,
     own_name: Rc<str>,
@@ -162,6 +165,7 @@ impl Domain {
             holding: Holding::new(),
             tally: Tally::default(),
             trouble: None,
+            attempts: Attempts::default(),
             secret: None,
         };
         domain.give_every_account_a_device();
@@ -272,6 +276,12 @@ impl Domain {
             Registration::Closed => false,
             Registration::Lan => is_local(peer),
         }
+    }
+
+    /// The connection is gone: nothing waits for it, and it waits for nothing.
+    pub(super) fn forget_conn(&mut self, conn: ConnId) {
+        self.commits.forget(conn);
+        self.attempts.forget(conn);
     }
 
     /// Takes over a configuration that was read again.

@@ -10,7 +10,7 @@ use super::notification::{
 use super::store::{Account, Device, DeviceId, Document, DocumentId, DocumentKind, Subscription};
 use super::tag_expression::TagExpression;
 use crate::limits;
-use crate::xmpp::sasl::keys::{Keys, Pair};
+use crate::xmpp::sasl::keys::Keys;
 
 /// The named field cannot be stored: it is longer than the form holds, or a name that cannot be one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +61,7 @@ pub(super) fn account(mut fields: Fields<'_>) -> Option<Account> {
 fn of_keys(keys: Option<&Keys>, out: &mut Vec<u8>) {
     out.push(u8::from(keys.is_some()));
     if let Some(keys) = keys {
-        out.extend(keys.iterations.to_be_bytes());
-        out.extend(keys.salt);
-        out.extend(keys.sha1.stored);
-        out.extend(keys.sha1.server);
-        out.extend(keys.sha256.stored);
-        out.extend(keys.sha256.server);
+        out.extend(keys.to_bytes());
     }
 }
 
@@ -74,18 +69,8 @@ fn keys(fields: &mut Fields<'_>) -> Option<Option<Keys>> {
     if fields.byte()? == 0 {
         return Some(None);
     }
-    Some(Some(Keys {
-        iterations: fields.short()?,
-        salt: fields.array()?,
-        sha1: Pair {
-            stored: fields.array()?,
-            server: fields.array()?,
-        },
-        sha256: Pair {
-            stored: fields.array()?,
-            server: fields.array()?,
-        },
-    }))
+    let bytes = fields.array::<{ Keys::BYTES }>()?;
+    Keys::from_bytes(&bytes).map(Some)
 }
 
 fn of_subscriptions(all: &[Subscription], out: &mut Vec<u8>) -> Result<(), Unstorable> {

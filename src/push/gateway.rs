@@ -184,6 +184,7 @@ impl Gateway {
             self.wheel.next_due(),
             settled,
             self.domain.next_due(),
+            self.domain.attempts.next_due(),
             self.domain.sleepers.front().map(|(due, _)| *due),
             self.domain.holding.front().map(|(due, _)| *due),
             self.domain.unwritten.next_due(),
@@ -291,7 +292,7 @@ impl Gateway {
         if let Some(device) = conn.device.take() {
             self.domain.unbind(id, device, now);
         }
-        self.domain.commits.forget(id);
+        self.domain.forget_conn(id);
         self.actions.push_back(Pending::Close(id));
     }
 
@@ -300,7 +301,7 @@ impl Gateway {
             if let Some(device) = conn.device {
                 self.lose(id, device, conn.session.handled(), now);
             }
-            self.domain.commits.forget(id);
+            self.domain.forget_conn(id);
         }
     }
 

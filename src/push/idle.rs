@@ -20,6 +20,7 @@ impl Gateway {
     /// Looks at the connections whose time has come.
     pub(super) fn tick(&mut self, now: Now) {
         self.domain.settle_due(now);
+        self.attempts_due(now);
         self.domain.end_sleep(now);
         self.domain.end_holding(now);
         for (id, tick) in self.wheel.take_due(now.mono) {

@@ -19,7 +19,7 @@ use crate::xmpp::feature::message::Message;
 use crate::xmpp::feature::presence::Taken;
 use crate::xmpp::feature::roster;
 use crate::xmpp::host::{
-    AccountChange, Enabled, Host, Login, Presence, Registration, Scope, TopicChange,
+    AccountChange, Attempt, Enabled, Host, Login, Presence, Registration, Scope, TopicChange,
 };
 use crate::xmpp::jid::Jid;
 use crate::xmpp::payload::caps::Caps;
@@ -89,6 +89,10 @@ impl Host for Local<'_> {
         self.domain.recoverable_password(user)
     }
 
+    fn is_user(&self, user: &str) -> bool {
+        self.domain.accounts.get(user).is_some()
+    }
+
     fn is_password(&mut self, user: &str, password: &str) -> Result<bool, StanzaError> {
         self.domain.is_password(user, password)
     }
@@ -107,6 +111,20 @@ impl Host for Local<'_> {
         log::debug!("c{}: {user}/{resource} logged in", self.conn.0);
         *self.device = Some(device);
         Ok((user, resource))
+    }
+
+    fn attempt(&mut self) -> Attempt {
+        let now = self.now.mono;
+        self.domain.attempts.admit(self.peer, self.conn, now)
+    }
+
+    fn failed(&mut self, user: &str) {
+        let now = self.now.mono;
+        self.domain.attempts.failed(self.peer, user, now);
+    }
+
+    fn succeeded(&mut self, user: &str) {
+        self.domain.attempts.succeeded(self.peer, user);
     }
 
     fn login(&self) -> Option<Login> {

@@ -7,6 +7,7 @@ pub mod abilities;
 pub mod accept;
 pub mod accounts;
 pub mod androidpn;
+mod attempts;
 pub mod bounds;
 pub mod carbons;
 pub mod chat;

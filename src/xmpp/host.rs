@@ -48,6 +48,9 @@ pub trait Host {
     /// androidpn client throw its identity away.
     fn recoverable_password(&self, user: &str) -> Result<Option<String>, StanzaError>;
 
+    /// Whether there is such a user.
+    fn is_user(&self, user: &str) -> bool;
+
     /// Whether this is the user's password. Takes milliseconds where only keys of it are kept, and if there is
     /// no such user.
     ///
@@ -61,6 +64,16 @@ pub trait Host {
     /// # Errors
     /// As [`recoverable_password`](Self::recoverable_password).
     fn keys(&mut self, user: &str) -> Result<(Keys, bool), StanzaError>;
+
+    /// Whether this connection's address may try a password now: after many failures it has to wait.
+    /// [`Attempt::Later`] leads to [`Session::try_now`](super::session::Session::try_now).
+    fn attempt(&mut self) -> Attempt;
+
+    /// Somebody has failed to prove that they are `user`.
+    fn failed(&mut self, user: &str);
+
+    /// Somebody has proved that they are `user`.
+    fn succeeded(&mut self, user: &str);
 
     /// Makes this connection the session of `user/resource`; without a resource, of one the server makes. An
     /// older session of that full JID ends with `<conflict/>`. Returns shared copies of both parts.
@@ -211,6 +224,17 @@ pub trait Host {
     /// # Errors
     /// Those of [`route`](super::feature::message::route).
     fn send(&mut self, message: Message, bound: &Bound) -> Result<bool, StanzaError>;
+}
+
+/// When a password that somebody sends is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// At once.
+    Now,
+    /// When its time has come; the session stands still until then.
+    Later,
+    /// Not at all: too many wait already.
+    Never,
 }
 
 /// How a session has logged in, which tells what kind of client it is.

@@ -118,8 +118,10 @@ enum Stage {
     /// The client has to prove itself.
     Challenged {
         challenge: Box<Challenge>,
-        /// Who it is then; nobody that exists, if `None`.
-        user: Option<String>,
+        /// Who it says it is.
+        user: String,
+        /// Whether there is such a user.
+        known: bool,
     },
 }
 
@@ -180,10 +182,22 @@ pub fn turn(
             let message = decoded(element.text().trim())?;
             match stage {
                 Stage::Chosen(mechanism) => begin(mechanism, &message, around),
-                Stage::Challenged { challenge, user } => {
-                    let proof = challenge.verify(&message);
-                    let user = user.ok_or(Failure::NotAuthorized);
-                    proof.and_then(|proof| Ok(Turn::Success(user?, proof.into_bytes())))
+                Stage::Challenged {
+                    challenge,
+                    user,
+                    known,
+                } => {
+                    // Whatever is wrong with the message is told nobody as it is told everybody.
+                    let proof = match challenge.verify(&message) {
+                        Ok(_) if !known => Err(Failure::NotAuthorized),
+                        proof => proof,
+                    };
+                    if proof == Err(Failure::NotAuthorized) {
+                        around.host.failed(&user);
+                    }
+                    let proof = proof?.into_bytes();
+                    around.host.succeeded(&user);
+                    Ok(Turn::Success(user, proof))
                 }
             }
         }
@@ -203,13 +217,19 @@ fn begin(
             let first = ClientFirst::parse(message)?;
             let user = jid::localpart(&first.name);
             check_authzid(first.authzid.as_deref(), user.as_deref(), around)?;
-            let (keys, known) = around.host.keys(user.as_deref().unwrap_or(&first.name))?;
+            let (user, is_name) = match user {
+                Some(user) => (user, true),
+                None => (first.name.clone(), false),
+            };
+            let (keys, known) = around.host.keys(&user)?;
             let mut random = [0; limits::SCRAM_SERVER_NONCE];
             around.host.random(&mut random);
             let (challenge, message) = Challenge::new(hash, first, keys, &random);
-            let user = user.filter(|_| known);
-            let challenge = Box::new(challenge);
-            let stage = Stage::Challenged { challenge, user };
+            let stage = Stage::Challenged {
+                challenge: Box::new(challenge),
+                user,
+                known: known && is_name,
+            };
             Ok(Turn::Challenge(Exchange(stage), message.into_bytes()))
         }
         Mechanism::Plain => {
@@ -217,10 +237,12 @@ fn begin(
             let user = jid::localpart(message.name);
             check_authzid(message.authzid, user.as_deref(), around)?;
             let name = user.as_deref().unwrap_or(message.name);
-            if !around.host.is_password(name, message.password)? {
+            let right = around.host.is_password(name, message.password)?;
+            let (Some(user), true) = (user.clone(), right) else {
+                around.host.failed(name);
                 return Err(Failure::NotAuthorized);
-            }
-            let user = user.ok_or(Failure::NotAuthorized)?;
+            };
+            around.host.succeeded(&user);
             Ok(Turn::Success(user, Vec::new()))
         }
     }

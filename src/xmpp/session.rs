@@ -21,7 +21,7 @@ pub use self::management::Written;
 use super::error::{StanzaError, StreamError};
 use super::feature::presence::{self, Taken};
 use super::feature::{management as sm, message, time};
-use super::host::Host;
+use super::host::{Attempt, Host};
 use super::payload::caps;
 use super::router::{self, Context, Reply};
 use super::sasl::Exchange;
@@ -52,7 +52,7 @@ impl fmt::Display for Bound {
 pub enum Flow {
     /// Read on.
     Open,
-    /// Do not read until [`Session::finish`] has been called.
+    /// Do not read until [`Session::finish`] or [`Session::try_now`] has been called.
     Waiting,
     /// Send what was written; everything behind it, in both directions, is TLS.
     StartTls,
@@ -91,7 +91,7 @@ enum State {
     Closed,
 }
 
-/// A request that waits for the disk, and the bytes that came behind it.
+/// A request that waits for the disk or for its time, and the bytes that came behind it.
 #[derive(Debug)]
 struct Waiting {
     request: Element,
@@ -127,7 +127,7 @@ impl Session {
         }
     }
 
-    /// Whether a request waits for the disk.
+    /// Whether a request waits for the disk, or for its time.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         self.waiting.is_some()
@@ -207,6 +207,17 @@ impl Session {
     }
 
     fn stanza(&mut self, stanza: Element, host: &mut dyn Host, out: &mut Vec<u8>) {
+        if self.is_attempt(&stanza) {
+            match host.attempt() {
+                Attempt::Now => {}
+                Attempt::Later => return self.wait(stanza),
+                Attempt::Never => return self.refuse_attempt(&stanza, host, out),
+            }
+        }
+        self.take(stanza, host, out);
+    }
+
+    fn take(&mut self, stanza: Element, host: &mut dyn Host, out: &mut Vec<u8>) {
         match stanza.ns().as_str() {
             ns::CLIENT => {}
             sm::NS => return self.manage(stanza, host, out),
@@ -245,7 +256,7 @@ impl Session {
                 self.reader.set_stanza_bytes(limits::STANZA_BYTES);
                 self.reply(&element, payload, host, out);
             }
-            Ok(Reply::Later) => self.wait_for_disk(element),
+            Ok(Reply::Later) => self.wait(element),
             Err(error) => self.refuse(&element, error, host, out),
         }
     }
@@ -291,7 +302,7 @@ impl Session {
             _ => Err(StanzaError::NotAuthorized),
         };
         match routed {
-            Ok(true) => self.wait_for_disk(message),
+            Ok(true) => self.wait(message),
             Err(error) if attr(&message, "type") != Some("error") => {
                 self.refuse(&message, error, host, out);
             }
@@ -299,7 +310,7 @@ impl Session {
         }
     }
 
-    fn wait_for_disk(&mut self, request: Element) {
+    fn wait(&mut self, request: Element) {
         self.waiting = Some(Box::new(Waiting {
             request,
             behind: Vec::new(),

@@ -59,10 +59,12 @@ fn log_in(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaError> 
     let resource = jid::resource(&resource).ok_or(StanzaError::NotAcceptable)?;
     let user = account(&child_text(iq.payload, "username"), context);
     let right = credentials_are_right(iq, context, user.as_deref())?;
-    let (Some(user), true) = (user, right) else {
+    let (Some(user), true) = (&user, right) else {
+        context.host.failed(user.as_deref().unwrap_or_default());
         return Err(StanzaError::NotAuthorized);
     };
-    let (user, resource) = context.host.bind(&user, Some(resource), Login::Legacy)?;
+    context.host.succeeded(user);
+    let (user, resource) = context.host.bind(user, Some(resource), Login::Legacy)?;
     let bound = Bound {
         domain: context.host.domain_name(context.domain),
         user,

@@ -73,6 +73,8 @@ fn register(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaError
         return if context.host.is_password(user, &password.text)? {
             Ok(Reply::Empty)
         } else {
+            // Registering once more tells whether a password is right.
+            context.host.failed(user);
             Err(StanzaError::Conflict)
         };
     }

@@ -136,6 +136,47 @@ impl Keys {
         }
     }
 
+    /// Bytes of [`to_bytes`](Self::to_bytes).
+    pub const BYTES: usize = 4 + SALT + 2 * 20 + 2 * 32;
+
+    /// As the store has them: iterations, salt, `StoredKey` and `ServerKey` of either hash function.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let parts: [&[u8]; 6] = [
+            &self.iterations.to_be_bytes(),
+            &self.salt,
+            &self.sha1.stored,
+            &self.sha1.server,
+            &self.sha256.stored,
+            &self.sha256.server,
+        ];
+        parts.concat()
+    }
+
+    /// The keys those bytes are.
+    #[must_use]
+    pub fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
+        fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+            let (array, rest) = bytes.split_first_chunk()?;
+            *bytes = rest;
+            Some(*array)
+        }
+        let bytes = &mut bytes;
+        let keys = Self {
+            iterations: u32::from_be_bytes(take(bytes)?),
+            salt: take(bytes)?,
+            sha1: Pair {
+                stored: take(bytes)?,
+                server: take(bytes)?,
+            },
+            sha256: Pair {
+                stored: take(bytes)?,
+                server: take(bytes)?,
+            },
+        };
+        bytes.is_empty().then_some(keys)
+    }
+
     /// Whether they are the keys of this password. Runs PBKDF2 once.
     #[must_use]
     pub fn are_of(&self, password: &str) -> bool {

@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use minidom::Element;
 
-use super::{Session, State};
+use super::{Flow, Session, State};
 use crate::limits;
-use crate::xmpp::error::StreamError;
+use crate::xmpp::error::{StanzaError, StreamError};
 use crate::xmpp::feature::{auth, bind, client_state, management, register, roster, starttls};
 use crate::xmpp::host::Host;
 use crate::xmpp::sasl::{self, Failure, Surroundings, Turn};
+use crate::xmpp::stanza::attr;
 use crate::xmpp::stream::{Header, StreamReader};
 use crate::xmpp::{header, jid, ns};
 
@@ -157,5 +158,47 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Whether an element tries a password, or asks whether one is right by registering once more.
+    pub(super) fn is_attempt(&self, element: &Element) -> bool {
+        if self.has_login() {
+            return false;
+        }
+        match element.ns().as_str() {
+            ns::SASL => sasl::is_attempt(element),
+            ns::CLIENT => {
+                let mut children = element.children();
+                let tries = |ns: &str| ns == auth::NS || ns == register::NS;
+                attr(element, "type") == Some("set") && children.any(|child| tries(&child.ns()))
+            }
+            _ => false,
+        }
+    }
+
+    /// The time of the attempt that waited has come; reading goes on behind it.
+    pub fn try_now(&mut self, host: &mut dyn Host, out: &mut Vec<u8>) -> Flow {
+        let Some(waiting) = self.waiting.take() else {
+            return Flow::Open;
+        };
+        self.take(waiting.request, host, out);
+        self.feed(&waiting.behind, host, out)
+    }
+
+    /// Too many attempts wait already. Not a wrong password: androidpn's clients give up their accounts then.
+    pub(super) fn refuse_attempt(
+        &mut self,
+        element: &Element,
+        host: &mut dyn Host,
+        out: &mut Vec<u8>,
+    ) {
+        if element.ns() != ns::SASL {
+            return self.refuse(element, StanzaError::ResourceConstraint, host, out);
+        }
+        if let State::Open { exchange, .. } = &mut self.state {
+            *exchange = None;
+        }
+        Failure::TemporaryAuthFailure.write(out);
+        self.count_failure(host, out);
     }
 }
