@@ -44,6 +44,7 @@ fn bind(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaError> {
         user,
         resource,
     };
+    context.host.chats_in(&bound.domain);
     let payload = jid(&bound);
     Ok(Reply::LoggedIn(bound, Some(payload)))
 }

@@ -55,7 +55,6 @@ impl Message {
     pub fn again(stanza: Element, to: Jid) -> Self {
         Self {
             kind: kind(&stanza),
-            is_copied: false,
             storing: match kind(&stanza) {
                 Kind::Chat | Kind::Normal => storing(&stanza),
                 _ => Storing::Needless,
