@@ -4,6 +4,7 @@ mod domain;
 mod file;
 mod keys;
 mod network;
+mod values;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

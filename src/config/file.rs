@@ -8,7 +8,8 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::Config;
-use super::keys::{KEYS, Key, Value};
+use super::keys::{KEYS, Key};
+use super::values::Value;
 
 impl Config {
     /// The defaults with what `text`, a file like `config/lanpush.toml`, changes in them.

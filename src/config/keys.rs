@@ -3,18 +3,16 @@
 //! A new key is a field in `config.rs`, a row here, and a paragraph in `config/lanpush.toml`. Parsing,
 //! writing, the command line's flags and the comparison at SIGHUP follow from the row.
 
-use std::fmt::Display;
-use std::net::SocketAddr;
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 
 use log::LevelFilter;
-use toml::Spanned;
-use toml::de::DeValue;
 
-use super::domain::domain;
-use super::{Config, Durability, MessageType, Network, Registration};
+use super::values::{
+    Value, Wrong, address, array, boolean, bytes, choice, line, list, local_part, network, number,
+    own_name, quoted, server_name, set,
+};
+use super::{Config, Durability, MessageType, Registration};
 use crate::limits;
-use crate::xmpp::jid::localpart;
 
 /// One key.
 pub(super) struct Key {
@@ -26,17 +24,6 @@ pub(super) struct Key {
     pub read: fn(&mut Config, &Value) -> Result<(), Wrong>,
     /// The value as TOML.
     pub write: fn(&Config) -> String,
-}
-
-/// A value of the file and where it stands.
-pub(super) type Value<'i> = Spanned<DeValue<'i>>;
-
-/// A value that cannot be taken.
-pub(super) struct Wrong {
-    /// Where it stands.
-    pub at: Range<usize>,
-    /// What would be right, as the continuation of "want".
-    pub want: String,
 }
 
 /// Every key, in the order of the file.
@@ -262,165 +249,3 @@ const LEVELS: &[(&str, LevelFilter)] = &[
     ("info", LevelFilter::Info),
     ("debug", LevelFilter::Debug),
 ];
-
-fn set<T>(field: &mut T, value: Result<T, Wrong>) -> Result<(), Wrong> {
-    *field = value?;
-    Ok(())
-}
-
-fn wrong(value: &Value, want: impl Into<String>) -> Wrong {
-    Wrong {
-        at: value.span(),
-        want: want.into(),
-    }
-}
-
-/// A value of which `parse` makes something, if it is text.
-fn text<T>(value: &Value, want: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Wrong> {
-    value
-        .get_ref()
-        .as_str()
-        .and_then(parse)
-        .ok_or_else(|| wrong(value, want))
-}
-
-fn address(value: &Value) -> Result<SocketAddr, Wrong> {
-    let want = "an address and a port such as \"0.0.0.0:5222\" or \"[::]:5222\"";
-    text(value, want, |text| text.parse().ok())
-}
-
-fn network(value: &Value) -> Result<Network, Wrong> {
-    let want = "a network such as \"192.168.1.0/24\", \"fd00::/8\" or one address";
-    text(value, want, |text| text.parse().ok())
-}
-
-/// The domain, or nothing for the host name.
-fn own_name(value: &Value) -> Result<String, Wrong> {
-    if value.get_ref().as_str() == Some("") {
-        return Ok(String::new());
-    }
-    server_name(value)
-}
-
-fn server_name(value: &Value) -> Result<String, Wrong> {
-    let want =
-        "a host name such as \"push.lan\" (letters, digits, hyphens and points) or an IP address";
-    text(value, want, domain)
-}
-
-fn local_part(value: &Value) -> Result<String, Wrong> {
-    let want = "a name of letters, digits and signs such as \"push\"";
-    text(value, want, localpart)
-}
-
-/// Text of at most `most` bytes without control characters.
-fn line(value: &Value, most: usize, what: &str) -> Result<String, Wrong> {
-    let want = format!("{what} of at most {most} bytes without control characters");
-    text(value, &want, |text| {
-        (text.len() <= most && !text.contains(char::is_control)).then(|| text.to_owned())
-    })
-}
-
-fn tag(value: &Value) -> Result<String, Wrong> {
-    let want = format!("a tag of 1 to {} bytes", limits::LABEL);
-    text(value, &want, |text| {
-        let fits = (1..=limits::LABEL).contains(&text.len()) && text.trim() == text;
-        (fits && !text.contains(char::is_control)).then(|| text.to_owned())
-    })
-}
-
-fn choice<T: Copy>(value: &Value, choices: &[(&str, T)]) -> Result<T, Wrong> {
-    let names: Vec<_> = choices
-        .iter()
-        .map(|(name, _)| format!("{name:?}"))
-        .collect();
-    let want = format!("one of {}", names.join(", "));
-    text(value, &want, |text| {
-        choices
-            .iter()
-            .find_map(|(name, choice)| (*name == text).then_some(*choice))
-    })
-}
-
-fn boolean(value: &Value) -> Result<bool, Wrong> {
-    value
-        .get_ref()
-        .as_bool()
-        .ok_or_else(|| wrong(value, "true or false"))
-}
-
-fn number<T>(value: &Value, range: RangeInclusive<T>) -> Result<T, Wrong>
-where
-    T: TryFrom<u64> + PartialOrd + Display,
-{
-    value
-        .get_ref()
-        .as_integer()
-        .and_then(|integer| u64::from_str_radix(integer.as_str(), integer.radix()).ok())
-        .and_then(|number| T::try_from(number).ok())
-        .filter(|number| range.contains(number))
-        .ok_or_else(|| {
-            wrong(
-                value,
-                format!("a number from {} to {}", range.start(), range.end()),
-            )
-        })
-}
-
-/// A number of bytes, or text with a suffix for thousands or millions of them.
-fn bytes(value: &Value, range: RangeInclusive<u64>) -> Result<u64, Wrong> {
-    let Some(text) = value.get_ref().as_str() else {
-        return number(value, range);
-    };
-    let (digits, unit) = match text.strip_suffix('k') {
-        Some(digits) => (digits, 1000),
-        None => (text.strip_suffix('M').unwrap_or(text), 1_000_000),
-    };
-    Some(digits)
-        .filter(|digits| *digits != text && digits.bytes().all(|byte| byte.is_ascii_digit()))
-        .and_then(|digits| digits.parse::<u64>().ok()?.checked_mul(unit))
-        .filter(|bytes| range.contains(bytes))
-        .ok_or_else(|| {
-            let (from, to) = (range.start(), range.end());
-            wrong(
-                value,
-                format!("bytes such as \"500k\" or \"20M\", or a number from {from} to {to}"),
-            )
-        })
-}
-
-/// A list of at most `most` values; a wrong one among them is the one named.
-fn list<T>(
-    value: &Value,
-    most: usize,
-    what: &str,
-    read: fn(&Value) -> Result<T, Wrong>,
-) -> Result<Vec<T>, Wrong> {
-    value
-        .get_ref()
-        .as_array()
-        .filter(|items| items.len() <= most)
-        .ok_or_else(|| wrong(value, format!("a list [ … ] of at most {most} {what}")))?
-        .iter()
-        .map(read)
-        .collect()
-}
-
-/// A TOML basic string.
-fn quoted(value: impl Display) -> String {
-    let mut toml = String::from("\"");
-    for character in value.to_string().chars() {
-        match character {
-            '"' | '\\' => toml.extend(['\\', character]),
-            c if c.is_control() => toml.push_str(&format!("\\u{:04X}", u32::from(c))),
-            c => toml.push(c),
-        }
-    }
-    toml.push('"');
-    toml
-}
-
-fn array<T: Display>(values: &[T]) -> String {
-    let items: Vec<_> = values.iter().map(quoted).collect();
-    format!("[{}]", items.join(", "))
-}

@@ -210,6 +210,9 @@ pub trait Host {
     /// Whether anybody looks at the client (XEP-0352).
     fn client_state(&mut self, active: bool);
 
+    /// Whether there is an account of that name.
+    fn is_user(&self, name: &str) -> bool;
+
     /// Whether the bound session gets copies of what its user's other apps send and receive.
     ///
     /// # Errors

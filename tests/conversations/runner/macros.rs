@@ -2,7 +2,7 @@
 
 /// `NAME opens a stream`: the stock client's header, and whatever features the server lists.
 pub(crate) const OPENING: &str = r#"
-$me sends: <stream:stream to="{domain}" xmlns="jabber:client" xmlns:stream="http://etherx.jabber.org/streams" version="1.0">
+$me sends: <stream:stream to="{$me.domain}" xmlns="jabber:client" xmlns:stream="http://etherx.jabber.org/streams" version="1.0">
 $me receives: <stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' id='{any}' ...>
 $me receives: <stream:features>...<auth xmlns='http://jabber.org/features/iq-auth'/>...</stream:features>
 "#;
@@ -25,7 +25,7 @@ $me begins again
 
 /// `NAME begins again`: the stream after a SASL login.
 pub(crate) const AGAIN: &str = r#"
-$me sends: <stream:stream to="{domain}" xmlns="jabber:client" xmlns:stream="http://etherx.jabber.org/streams" version="1.0">
+$me sends: <stream:stream to="{$me.domain}" xmlns="jabber:client" xmlns:stream="http://etherx.jabber.org/streams" version="1.0">
 $me receives: <stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' id='{any}' ...>
 $me receives: <stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>...</stream:features>
 "#;
@@ -65,14 +65,14 @@ $me receives: <iq type='set' id='{$label}' to='{$me.jid}' ...>
 
 /// `NAME receives the message {LABEL}`
 pub(crate) const MESSAGE: &str = "
-$me receives: <message from='push@{domain}' to='{$me.jid}' id='{$label}' type='chat'>
+$me receives: <message from='push@{$me.domain}' to='{$me.jid}' id='{$label}' type='chat'>
  ...<subject>{$label.title}</subject><body>{any}</body>...</message>
 ";
 
 /// `NAME answers the ping`: what Smack says to a request it does not know.
 pub(crate) const PONG: &str = r#"
-$me receives: <iq type='get' id='{$me.ping}' from='{domain}' to='{$me.jid}'><ping xmlns='urn:xmpp:ping'/></iq>
-$me sends: <iq id="{$me.ping}" to="{domain}" type="error"><error code="501" type="CANCEL"><feature-not-implemented xmlns="urn:ietf:params:xml:ns:xmpp-stanzas"/></error></iq>
+$me receives: <iq type='get' id='{$me.ping}' from='{$me.domain}' to='{$me.jid}'><ping xmlns='urn:xmpp:ping'/></iq>
+$me sends: <iq id="{$me.ping}" to="{$me.domain}" type="error"><error code="501" type="CANCEL"><feature-not-implemented xmlns="urn:ietf:params:xml:ns:xmpp-stanzas"/></error></iq>
 "#;
 
 /// `NAME confirms {LABEL}`

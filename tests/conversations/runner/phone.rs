@@ -18,6 +18,10 @@ pub(crate) struct Phone {
     pub(crate) user: String,
     pub(crate) password: String,
     pub(crate) resource: String,
+    /// How it logs in, if not as androidpn's clients do.
+    pub(crate) login: Option<String>,
+    /// What it calls the server, if that is not the server's domain.
+    pub(crate) domain: Option<String>,
     pub(crate) peer: IpAddr,
     pub(crate) conn: Option<ConnId>,
     /// What it has sent and the server has not yet read.
@@ -45,6 +49,8 @@ impl Phone {
             user: name.to_owned(),
             password: "secret".to_owned(),
             resource: "AndroidpnClient".to_owned(),
+            login: None,
+            domain: None,
             peer: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 20)),
             conn: None,
             outgoing: VecDeque::new(),
@@ -63,6 +69,8 @@ impl Phone {
                 "user" => phone.user = value.clone(),
                 "password" => phone.password = value.clone(),
                 "resource" => phone.resource = value.clone(),
+                "login" => phone.login = Some(value.clone()),
+                "domain" => phone.domain = Some(value.clone()),
                 "from" => phone.peer = address(value)?,
                 _ => return Err(format!("a phone has no setting {key:?}")),
             }

@@ -79,12 +79,16 @@ impl Stage {
 
     fn declare(&mut self, name: &str, settings: &Settings) -> Result<(), String> {
         let phone = Phone::new(name, settings)?;
-        let domain = self.scope.get("domain").unwrap_or_default().to_owned();
+        let domain = match &phone.domain {
+            Some(domain) => domain.clone(),
+            None => self.scope.get("domain").unwrap_or_default().to_owned(),
+        };
         let bare = format!("{}@{domain}", phone.user.to_lowercase());
         for (key, value) in [
             ("user", phone.user.clone()),
             ("password", phone.password.clone()),
             ("resource", phone.resource.clone()),
+            ("domain", domain),
             ("jid", format!("{bare}/{}", phone.resource)),
         ] {
             self.scope.set(format!("{name}.{key}"), value);
@@ -107,8 +111,7 @@ impl Stage {
             Act::BeginsAgain => self.run(name, macros::AGAIN, &[]),
             Act::Binds => self.run(name, macros::BINDING, &[]),
             Act::LogsInBy(mechanism) => {
-                self.authenticate_by(name, mechanism)?;
-                self.run(name, macros::BINDING, &[])?;
+                self.bind_by(name, mechanism)?;
                 self.say(name, "<presence/>")
             }
             Act::ShakesHands => self.phone(name)?.shake_hands(),
@@ -232,7 +235,15 @@ impl Stage {
         self.run(name, macros::SCRAM, &values)
     }
 
+    fn bind_by(&mut self, name: &str, mechanism: &String) -> Result<(), String> {
+        self.authenticate_by(name, mechanism)?;
+        self.run(name, macros::BINDING, &[])
+    }
+
     fn authenticate(&mut self, name: &str) -> Result<(), String> {
+        if let Some(mechanism) = self.phone(name)?.login.clone() {
+            return self.bind_by(name, &mechanism);
+        }
         let password = self.prepare(name)?;
         self.run(name, macros::PROBE, &[])?;
         let secret = if self.phone(name)?.is_offered("<digest") {
