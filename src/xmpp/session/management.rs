@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use minidom::Element;
 
-use super::{Bound, Flow, Session, State, Waiting};
+use super::{Bound, Flow, Session, State};
 use crate::xmpp::error::StreamError;
 use crate::xmpp::feature::management;
 use crate::xmpp::host::Host;
@@ -113,10 +113,7 @@ impl Session {
             return self.count_failure(host, out);
         };
         host.resume(&user, id, handled);
-        self.waiting = Some(Box::new(Waiting {
-            request: resume,
-            behind: Vec::new(),
-        }));
+        self.wait(resume);
     }
 
     /// The session goes on here as `bound`, of which so much had been handled. What follows in `out`, up to
