@@ -31,6 +31,8 @@ pub(crate) struct Phone {
     /// Why the server's bytes make no sense, once they do not.
     pub(crate) garbled: Option<String>,
     pub(crate) ignores_rest: bool,
+    /// Whether the script speaks of the presence of the phone's own account.
+    pub(crate) hears_itself: bool,
     /// False while the phone leaves its socket unread.
     pub(crate) reads: bool,
     /// What waits in the socket of a phone that does not read.
@@ -57,6 +59,7 @@ impl Phone {
             inbox: VecDeque::new(),
             garbled: None,
             ignores_rest: false,
+            hears_itself: true,
             reads: true,
             unread: Vec::new(),
             handshake: false,
@@ -149,8 +152,22 @@ impl Phone {
             self.reader = StreamReader::new();
         }
         self.ended |= items.iter().any(|(item, _)| *item == Item::End);
-        self.inbox.extend(items);
+        let own = |node: &Node| !self.hears_itself && self.is_own_presence(node);
+        let heard = items.into_iter().filter(|(item, _)| match item {
+            Item::Stanza(node) => !own(node),
+            _ => true,
+        });
+        let heard: Vec<_> = heard.collect();
+        self.inbox.extend(heard);
         stream
+    }
+
+    /// Whether it says that a session of the phone's own account is there, or is no longer.
+    fn is_own_presence(&self, node: &Node) -> bool {
+        let from = node.attribute("from").and_then(|from| from.split_once('@'));
+        node.name == "presence"
+            && matches!(node.attribute("type"), None | Some("unavailable"))
+            && from.is_some_and(|(user, _)| user == self.user.to_lowercase())
     }
 
     /// Reads again what has waited in the socket.
