@@ -9,7 +9,7 @@ use log::LevelFilter;
 
 use super::values::{
     Value, Wrong, address, array, boolean, bytes, choice, line, list, local_part, network, number,
-    own_name, quoted, server_name, set,
+    own_name, quoted, server_name, set, tag,
 };
 use super::{Config, Durability, MessageType, Registration};
 use crate::limits;

@@ -9,6 +9,7 @@ use toml::de::DeValue;
 
 use super::Network;
 use super::domain::domain;
+use crate::limits;
 use crate::xmpp::jid;
 
 /// A value of the file and where it stands.

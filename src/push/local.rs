@@ -314,18 +314,10 @@ impl Host for Local<'_> {
         }
     }
 
-    fn is_user(&self, name: &str) -> bool {
-        self.domain.accounts.get(name).is_some()
-    }
-
     fn wants_carbons(&mut self, wanted: bool) -> Result<(), StanzaError> {
         let chat = self.device.and_then(|id| self.domain.chat_session(id));
         chat.ok_or(StanzaError::NotAllowed)?.carbons = wanted;
         Ok(())
-    }
-
-    fn is_user(&self, name: &str) -> bool {
-        self.domain.accounts.get(name).is_some()
     }
 
     fn send(&mut self, message: Message, bound: &Bound) -> Result<bool, StanzaError> {

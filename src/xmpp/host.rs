@@ -210,17 +210,11 @@ pub trait Host {
     /// Whether anybody looks at the client (XEP-0352).
     fn client_state(&mut self, active: bool);
 
-    /// Whether there is an account of that name.
-    fn is_user(&self, name: &str) -> bool;
-
     /// Whether the bound session gets copies of what its user's other apps send and receive.
     ///
     /// # Errors
     /// `not-allowed` if it is not the session of a chat app.
     fn wants_carbons(&mut self, wanted: bool) -> Result<(), StanzaError>;
-
-    /// Whether there is an account of that name.
-    fn is_user(&self, name: &str) -> bool;
 
     /// Sends a message to a user. `Ok(true)` if it waits for the disk, and the outcome comes later.
     ///

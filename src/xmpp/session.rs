@@ -289,7 +289,7 @@ impl Session {
         };
         match taken {
             Ok(Taken::Now) => {}
-            Ok(Taken::Later) => self.wait_for_disk(presence),
+            Ok(Taken::Later) => self.wait(presence),
             // RFC 6120 §8.3.1: an error is never answered with an error.
             Err(_) if attr(&presence, "type") == Some("error") => {}
             Err(error) => self.refuse(&presence, error, host, out),
