@@ -273,6 +273,7 @@ mod tests {
     use crate::push::notification::{Extras, Link, NotificationId, Priority, Target};
     use crate::push::store::{DeviceId, DocumentId, DocumentKind, Subscription};
     use crate::push::tag_expression::TagExpression;
+    use crate::xmpp::sasl::keys::{Keys, SALT};
 
     fn extras() -> Extras {
         Extras {
@@ -347,6 +348,7 @@ mod tests {
             Line::Account(Account {
                 name: "sam".into(),
                 password: " p\\w\t".into(),
+                keys: Some(Box::new(Keys::new("p", [9; SALT]))),
                 tags: vec!["a".into(), "b c".into()],
                 subscriptions: vec![topic(None), topic(Some(DeviceId(1)))],
                 ..Account::default()
