@@ -80,6 +80,12 @@ fn own(
         true => Some(without_addresses(presence)?),
         false => None,
     };
+    if kind.is_some_and(|kind| is_chat && kind != "unavailable") {
+        return Err(StanzaError::BadRequest);
+    }
+    if let Some(words) = words {
+        host.show(&words, kind.is_none());
+    }
     match kind {
         None => {
             // In which form it gets its pushes has to be known before they go out.
@@ -97,11 +103,7 @@ fn own(
             }
         }
         Some("unavailable") => host.unavailable(),
-        Some(_) if is_chat => return Err(StanzaError::BadRequest),
         Some(other) => log::debug!("presence of type {other:?} is not used here"),
-    }
-    if let Some(words) = words {
-        host.show(&words, kind.is_none());
     }
     Ok(Taken::Now)
 }
@@ -165,7 +167,9 @@ mod tests {
     fn words(xml: &str) -> Result<String, StanzaError> {
         let presence = xml.replacen("<presence", "<presence xmlns='jabber:client'", 1);
         let words = without_addresses(&presence.parse().unwrap())?;
-        Ok(String::from_utf8(words).unwrap())
+        // Inside a stream the namespace is declared already.
+        let words = String::from_utf8(words).unwrap();
+        Ok(words.replacen(" xmlns='jabber:client'", "", 1))
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Stage {
             Act::Binds => self.run(name, macros::BINDING, &[]),
             Act::LogsInBy(mechanism) => {
                 self.bind_by(name, mechanism)?;
-                self.say(name, "<presence/>")
+                self.run(name, macros::SHOWING, &[])
             }
             Act::ShakesHands => self.phone(name)?.shake_hands(),
             Act::OpensStream => self.open_stream(name),
@@ -120,7 +120,10 @@ impl Stage {
             Act::Authenticates => self.authenticate(name),
             Act::LogsIn => {
                 self.authenticate(name)?;
-                self.say(name, "<presence/>")
+                match self.phone(name)?.login {
+                    Some(_) => self.run(name, macros::SHOWING, &[]),
+                    None => self.say(name, "<presence/>"),
+                }
             }
             Act::Sends(text) => {
                 let bytes = text.fill(&self.scope, name)?;
