@@ -22,6 +22,8 @@ pub(crate) struct Phone {
     pub(crate) login: Option<String>,
     /// What it calls the server, if that is not the server's domain.
     pub(crate) domain: Option<String>,
+    /// Whether the script speaks of the presence it gets.
+    pub(crate) hears_presence: bool,
     pub(crate) peer: IpAddr,
     pub(crate) conn: Option<ConnId>,
     /// What it has sent and the server has not yet read.
@@ -51,6 +53,7 @@ impl Phone {
             resource: "AndroidpnClient".to_owned(),
             login: None,
             domain: None,
+            hears_presence: true,
             peer: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 20)),
             conn: None,
             outgoing: VecDeque::new(),
@@ -69,6 +72,7 @@ impl Phone {
                 "user" => phone.user = value.clone(),
                 "password" => phone.password = value.clone(),
                 "resource" => phone.resource = value.clone(),
+                "presence" => phone.hears_presence = value != "skipped",
                 "login" => phone.login = Some(value.clone()),
                 "domain" => phone.domain = Some(value.clone()),
                 "from" => phone.peer = address(value)?,
@@ -149,7 +153,16 @@ impl Phone {
             self.reader = StreamReader::new();
         }
         self.ended |= items.iter().any(|(item, _)| *item == Item::End);
-        self.inbox.extend(items);
+        let hears = self.hears_presence;
+        let skipped = |item: &Item| match item {
+            Item::Stanza(node) => {
+                let about_others = [None, Some("unavailable")].contains(&node.attribute("type"));
+                !hears && node.name == "presence" && about_others
+            }
+            _ => false,
+        };
+        self.inbox
+            .extend(items.into_iter().filter(|(item, _)| !skipped(item)));
         stream
     }
 

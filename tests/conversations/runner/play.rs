@@ -120,10 +120,11 @@ impl Stage {
             Act::Authenticates => self.authenticate(name),
             Act::LogsIn => {
                 self.authenticate(name)?;
-                match self.phone(name)?.login {
-                    Some(_) => self.run(name, macros::SHOWING, &[]),
-                    None => self.say(name, "<presence/>"),
+                let phone = self.phone(name)?;
+                if phone.login.is_some() && phone.hears_presence {
+                    return self.run(name, macros::SHOWING, &[]);
                 }
+                self.say(name, "<presence/>")
             }
             Act::Sends(text) => {
                 let bytes = text.fill(&self.scope, name)?;
