@@ -36,12 +36,6 @@ $me sends: <iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bin
 $me receives: <iq type='result' id='bind' to='{$me.jid}' ...><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>{$me.jid}</jid></bind></iq>
 ";
 
-/// `NAME logs in by MECHANISM`, once it has bound: a chat app that announces itself sees itself.
-pub(crate) const SHOWING: &str = "
-$me sends: <presence/>
-$me receives: <presence from='{$me.jid}' .../>
-";
-
 /// `NAME registers`: the password comes first, as the stock client's hash map has it.
 pub(crate) const REGISTRATION: &str = r#"
 $me sends: <iq id="register" type="set"><query xmlns="jabber:iq:register"><password>{$me.password}</password><username>{$me.user}</username></query></iq>

@@ -22,8 +22,6 @@ pub(crate) struct Phone {
     pub(crate) login: Option<String>,
     /// What it calls the server, if that is not the server's domain.
     pub(crate) domain: Option<String>,
-    /// Whether the script speaks of the presence it gets.
-    pub(crate) hears_presence: bool,
     pub(crate) peer: IpAddr,
     pub(crate) conn: Option<ConnId>,
     /// What it has sent and the server has not yet read.
@@ -33,6 +31,8 @@ pub(crate) struct Phone {
     /// Why the server's bytes make no sense, once they do not.
     pub(crate) garbled: Option<String>,
     pub(crate) ignores_rest: bool,
+    /// Whether the script speaks of the presence of the phone's own account.
+    pub(crate) hears_itself: bool,
     /// False while the phone leaves its socket unread.
     pub(crate) reads: bool,
     /// What waits in the socket of a phone that does not read.
@@ -53,13 +53,13 @@ impl Phone {
             resource: "AndroidpnClient".to_owned(),
             login: None,
             domain: None,
-            hears_presence: true,
             peer: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 20)),
             conn: None,
             outgoing: VecDeque::new(),
             inbox: VecDeque::new(),
             garbled: None,
             ignores_rest: false,
+            hears_itself: true,
             reads: true,
             unread: Vec::new(),
             handshake: false,
@@ -72,7 +72,6 @@ impl Phone {
                 "user" => phone.user = value.clone(),
                 "password" => phone.password = value.clone(),
                 "resource" => phone.resource = value.clone(),
-                "presence" => phone.hears_presence = value != "skipped",
                 "login" => phone.login = Some(value.clone()),
                 "domain" => phone.domain = Some(value.clone()),
                 "from" => phone.peer = address(value)?,
@@ -153,17 +152,22 @@ impl Phone {
             self.reader = StreamReader::new();
         }
         self.ended |= items.iter().any(|(item, _)| *item == Item::End);
-        let hears = self.hears_presence;
-        let skipped = |item: &Item| match item {
-            Item::Stanza(node) => {
-                let about_others = [None, Some("unavailable")].contains(&node.attribute("type"));
-                !hears && node.name == "presence" && about_others
-            }
-            _ => false,
-        };
-        self.inbox
-            .extend(items.into_iter().filter(|(item, _)| !skipped(item)));
+        let own = |node: &Node| !self.hears_itself && self.is_own_presence(node);
+        let heard = items.into_iter().filter(|(item, _)| match item {
+            Item::Stanza(node) => !own(node),
+            _ => true,
+        });
+        let heard: Vec<_> = heard.collect();
+        self.inbox.extend(heard);
         stream
+    }
+
+    /// Whether it says that a session of the phone's own account is there, or is no longer.
+    fn is_own_presence(&self, node: &Node) -> bool {
+        let from = node.attribute("from").and_then(|from| from.split_once('@'));
+        node.name == "presence"
+            && matches!(node.attribute("type"), None | Some("unavailable"))
+            && from.is_some_and(|(user, _)| user == self.user.to_lowercase())
     }
 
     /// Reads again what has waited in the socket.

@@ -15,6 +15,10 @@ impl Stage {
     ///
     /// The error is the reason; [`Stage::line`] says where.
     pub(crate) fn play(&mut self, lines: &[Line]) -> Result<(), String> {
+        // A script that speaks of presence speaks of all there is.
+        self.speaks_of_presence = lines
+            .iter()
+            .any(|line| line.text.contains("receives") && line.text.contains("<presence"));
         for line in lines {
             self.line = line.number;
             let declares = matches!(line.step, Step::Server(_) | Step::Phone(..));
@@ -78,7 +82,8 @@ impl Stage {
     }
 
     fn declare(&mut self, name: &str, settings: &Settings) -> Result<(), String> {
-        let phone = Phone::new(name, settings)?;
+        let mut phone = Phone::new(name, settings)?;
+        phone.hears_itself = self.speaks_of_presence;
         let domain = match &phone.domain {
             Some(domain) => domain.clone(),
             None => self.scope.get("domain").unwrap_or_default().to_owned(),
@@ -112,7 +117,7 @@ impl Stage {
             Act::Binds => self.run(name, macros::BINDING, &[]),
             Act::LogsInBy(mechanism) => {
                 self.bind_by(name, mechanism)?;
-                self.run(name, macros::SHOWING, &[])
+                self.say(name, "<presence/>")
             }
             Act::ShakesHands => self.phone(name)?.shake_hands(),
             Act::OpensStream => self.open_stream(name),
@@ -120,10 +125,6 @@ impl Stage {
             Act::Authenticates => self.authenticate(name),
             Act::LogsIn => {
                 self.authenticate(name)?;
-                let phone = self.phone(name)?;
-                if phone.login.is_some() && phone.hears_presence {
-                    return self.run(name, macros::SHOWING, &[]);
-                }
                 self.say(name, "<presence/>")
             }
             Act::Sends(text) => {

@@ -50,6 +50,8 @@ pub(crate) struct Stage {
     gone: VecDeque<ConnId>,
     asked: u64,
     seed: Rc<Cell<u64>>,
+    /// Whether the script speaks of the presence of users.
+    pub(crate) speaks_of_presence: bool,
 }
 
 impl Stage {
@@ -61,6 +63,7 @@ impl Stage {
         let mut scope = Scope::default();
         scope.set("domain", "push.lan");
         Self {
+            speaks_of_presence: false,
             phones: BTreeMap::new(),
             scope,
             disk: TestDisk::new(),
