@@ -79,6 +79,7 @@ impl Domain {
             return Err(StanzaError::ServiceUnavailable);
         }
         let mut readers = self.readers(message, user)?;
+        self.leave_sleepers(message, &mut readers);
         if readers.len() > limits::CHAT_SESSIONS {
             log::warn!(
                 "a message for {user:?} goes to {} sessions only",
@@ -148,6 +149,17 @@ impl Domain {
             Kind::Chat | Kind::Normal | Kind::Headline => Ok(with(&Device::takes_messages)),
             Kind::Error => Ok(Vec::new()),
             Kind::Groupchat => Err(StanzaError::ServiceUnavailable),
+        }
+    }
+
+    /// What may wait on the disk does not wait in the memory of a session that sleeps, which a power cut would
+    /// end. It gets such messages only along with apps that are awake.
+    fn leave_sleepers(&self, message: &Message, readers: &mut Vec<DeviceId>) {
+        let is_kind = matches!(message.kind, Kind::Chat | Kind::Normal);
+        let is_awake = |id: &DeviceId| self.devices.get(*id).is_some_and(Device::is_awake);
+        let shows = |id: &DeviceId| is_awake(id) && self.chat_domain(*id).is_some();
+        if is_kind && message.storing == Storing::Kept && !readers.iter().any(shows) {
+            readers.retain(is_awake);
         }
     }
 

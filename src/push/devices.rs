@@ -124,6 +124,12 @@ impl Device {
         presence.is_some_and(|presence| presence.priority >= 0)
     }
 
+    /// Whether its session has a connection: one that has lost it sleeps until its client comes back.
+    #[must_use]
+    pub fn is_awake(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.conn.is_some())
+    }
+
     /// Whether it is connected as a chat app.
     #[must_use]
     pub fn is_chat(&self) -> bool {

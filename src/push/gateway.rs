@@ -336,6 +336,7 @@ impl Gateway {
         self.stopping = true;
         self.domain.write_again();
         self.domain.refuse_waits();
+        self.domain.end_every_sleep();
         let open: Vec<ConnId> = self.conns.keys().copied().collect();
         for id in open {
             self.close(id, StreamError::SystemShutdown, now);

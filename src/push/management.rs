@@ -297,6 +297,13 @@ impl Domain {
         }
     }
 
+    /// The server stops: no session can be resumed any longer.
+    pub(super) fn end_every_sleep(&mut self) {
+        let sleepers = self.sleepers.drain(..);
+        self.effects
+            .extend(sleepers.map(|(_, id)| Effect::Forget(id)));
+    }
+
     /// Beyond the bounds those asleep longest end.
     fn keep_sleepers_bounded(&mut self) {
         let bytes = |(_, id): &(Instant, DeviceId)| {

@@ -130,7 +130,9 @@ impl Domain {
         let own = self.accounts.devices(user).iter().copied();
         let reader = own.into_iter().find(|id| {
             let device = self.devices.get(*id);
-            device.is_some_and(|device| device.takes_messages() && device.is_chat())
+            device.is_some_and(|device| {
+                device.takes_messages() && device.is_chat() && device.is_awake()
+            })
         });
         if let Some(device) = reader
             && let Some(bound) = self.bound(device)

@@ -59,6 +59,7 @@ impl Gateway {
         let (session, mut host) = conn.with_host(id, &mut self.domain, now);
         let flow = session.go_on(&mut host, &mut out);
         self.follow(id, flow, out, now);
+        self.domain.reader_said(device);
         self.actions.push_back(Pending::Resume(id));
         self.actions.push_back(Pending::Pump(device));
         self.look_again(id, now);

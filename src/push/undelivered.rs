@@ -24,8 +24,7 @@ impl Domain {
         };
         let bound = managed.bound.clone();
         for bytes in managed.into_lost() {
-            let text = std::str::from_utf8(&bytes).ok();
-            let Some(stanza) = text.and_then(|text| text.parse::<Element>().ok()) else {
+            let Some(stanza) = stanza::read(&bytes) else {
                 continue;
             };
             let from = attr(&stanza, "from").and_then(|from| from.parse::<Jid>().ok());

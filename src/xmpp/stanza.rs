@@ -103,6 +103,15 @@ pub fn write(stanza: Element, out: &mut Vec<u8>) {
     out.drain(start..start + HEAD.len());
 }
 
+/// A stanza as [`write`] has written it.
+#[must_use]
+pub fn read(bytes: &[u8]) -> Option<Element> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let wrapped = format!("<s xmlns='{}'>{text}</s>", ns::CLIENT);
+    let mut wrapped: Element = wrapped.parse().ok()?;
+    wrapped.unshift_child()
+}
+
 /// An empty element that holds `text`.
 #[must_use]
 pub fn text_element(name: &str, namespace: &str, text: &str) -> Element {
@@ -185,6 +194,21 @@ mod tests {
             written(stanza),
             "before<iq id='1'><query xmlns='jabber:iq:auth'/></iq>"
         );
+    }
+
+    #[test]
+    fn what_was_written_can_be_read() {
+        let stanza = parse(
+            "<message xmlns='jabber:client' id='1'><body>a&lt;b</body><x xmlns='x'/></message>",
+        );
+        let again = read(
+            written(stanza.clone())
+                .strip_prefix("before")
+                .unwrap()
+                .as_bytes(),
+        );
+        assert_eq!(again, Some(stanza));
+        assert_eq!(read(b"<message"), None);
     }
 
     #[test]
