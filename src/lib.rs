@@ -45,6 +45,7 @@
 //! | stream negotiation step | `xmpp/session/negotiation.rs`; a way to log in: `xmpp/sasl.rs` |
 //! | rule about passwords at rest | `push/credentials.rs`; about guessing them: `push/attempts.rs` |
 //! | rule about who is meant | `push/targets.rs`, `topics.rs`, `tag_expression.rs`; about who is there: `presence.rs` |
+//! | rule about who may see whom | `xmpp/subscription.rs`, `push/subscriptions.rs`; contacts: `roster.rs`, `phone_book.rs`; who is told: `circle.rs`, `spread.rs` |
 //! | rule about what is accepted | `push/accept.rs`; sent and acknowledged: `delivery.rs`; waited for: `waiting.rs` |
 //! | rule about what is given up | `push/bounds.rs`; what time ends or begins: `expiry.rs`, `schedule.rs`; what a newer one replaces: `series.rs` |
 //! | doubt about the time | `time/keeper.rs`; where it is asked: `push/clock_hints.rs` |

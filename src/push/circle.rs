@@ -70,6 +70,8 @@ impl Domain {
         }
         let words: Rc<[u8]> = words.into();
         let is_first = chat.circle.presence.replace(Rc::clone(&words)).is_none();
+        // A session sees itself too (§4.2.2), and that before anything that its presence brings it.
+        self.show_session(&sender, &words, device);
         if is_first {
             self.ask_again(&sender.user, device);
             self.welcome(device, &sender.user);

@@ -96,8 +96,8 @@ impl Crowd {
         }
         let mut stanzas = Vec::new();
         while let Some(effect) = self.domain.effects.pop_front() {
-            if let Effect::Deliver(_, _, bytes) = effect {
-                stanzas.push(String::from_utf8(bytes.stanza().to_vec()).unwrap());
+            if let Effect::Deliver(_, _, parcel) = effect {
+                stanzas.push(String::from_utf8(parcel.stanza().to_vec()).unwrap());
             }
         }
         stanzas

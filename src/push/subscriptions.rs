@@ -287,7 +287,7 @@ mod tests {
         let device = crowd.log_in("u0");
         crowd.domain.show(device, b"<presence/>", true);
         let requests = crowd.settle();
-        assert_eq!(requests.len(), SUBSCRIPTION_REQUESTS);
+        assert_eq!(requests.len(), 1 + SUBSCRIPTION_REQUESTS);
         // One that was not kept reaches a user who is there, and has not been lost for the one who asked.
         let late = format!("u{}", SUBSCRIPTION_REQUESTS + 5);
         let (me, them) = (crowd.user(&late), crowd.user("u0"));

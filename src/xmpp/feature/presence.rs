@@ -80,6 +80,12 @@ fn own(
         true => Some(without_addresses(presence)?),
         false => None,
     };
+    if kind.is_some_and(|kind| is_chat && kind != "unavailable") {
+        return Err(StanzaError::BadRequest);
+    }
+    if let Some(words) = words {
+        host.show(&words, kind.is_none());
+    }
     match kind {
         None => {
             // In which form it gets its pushes has to be known before they go out.
@@ -97,11 +103,7 @@ fn own(
             }
         }
         Some("unavailable") => host.unavailable(),
-        Some(_) if is_chat => return Err(StanzaError::BadRequest),
         Some(other) => log::debug!("presence of type {other:?} is not used here"),
-    }
-    if let Some(words) = words {
-        host.show(&words, kind.is_none());
     }
     Ok(Taken::Now)
 }
