@@ -11,6 +11,8 @@ use std::rc::Rc;
 use super::abilities::KnownCaps;
 use super::accounts::Accounts;
 use super::attempts::Attempts;
+use super::between::Requests;
+use super::blocking::Blocklists;
 use super::client_state::Holding;
 use super::commits::{Commits, Then, Waiter};
 use super::devices::Devices;
@@ -108,6 +110,8 @@ pub struct Domain {
     pub(super) spreads: Spreads,
     /// See [`Domain::phone_book_version`], once it was needed.
     pub(super) phone_book_version: Option<u64>,
+    pub(super) blocklists: Blocklists,
+    pub(super) requests: Requests,
     pub(super) newest: Option<NotificationId>,
     /// Serial number of the last session.
     pub(super) sessions: u32,
@@ -160,6 +164,8 @@ impl Domain {
             rosters: Rosters::default(),
             spreads: Spreads::default(),
             phone_book_version: None,
+            blocklists: Blocklists::default(),
+            requests: Requests::default(),
             sessions: 0,
             sleepers: Sleepers::new(),
             holding: Holding::new(),
