@@ -5,7 +5,7 @@ use minidom::Element;
 
 use crate::xmpp::addressee::Addressee;
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::ns::DISCO_INFO as INFO;
+use crate::xmpp::ns;
 use crate::xmpp::payload::caps;
 use crate::xmpp::ns;
 use crate::xmpp::router::{self, Context, Reply, Route};
