@@ -5,7 +5,6 @@ use minidom::Element;
 
 use crate::xmpp::addressee::Addressee;
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::ns;
 use crate::xmpp::payload::caps;
 use crate::xmpp::ns;
 use crate::xmpp::router::{self, Context, Reply, Route};
