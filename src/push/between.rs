@@ -62,7 +62,7 @@ impl Domain {
         self.may_address((&bound.user, Some(&bound.resource)), (user, resource))?;
         let answerer = self
             .session_of(user, resource)
-            .filter(|other| self.may_know(&bound.user, other.device))
+            .filter(|other| self.may_know(bound, device, other.device))
             .ok_or(StanzaError::ServiceUnavailable)?;
         let own = self.link_of(device).ok_or(StanzaError::NotAuthorized)?;
         let asker = Side {
@@ -151,25 +151,21 @@ impl Domain {
         self.deliver(request.asker.device, out.into());
     }
 
-    /// Whether a user may know that a session is there, and so may ask it something: it is one of their own.
-    fn may_know(&self, user: &str, device: DeviceId) -> bool {
-        let owner = self.devices.get(device);
-        owner.is_some_and(|owner| *owner.account == *user)
-    }
-
-    /// Whether a user may see another's presence.
-    pub(super) fn may_see(&mut self, user: &str, other: &str) -> bool {
-        *user == *other
-    }
-
-    /// For how many seconds no chat app of a user has been there.
-    pub(super) fn seconds_away(&self, user: &str) -> Option<u64> {
-        let mut devices = self.accounts.devices(user).iter();
-        let is_there = |id: &DeviceId| {
-            let device = self.devices.get(*id);
-            device.is_some_and(|device| device.is_chat() && device.is_available())
+    /// Whether two users may know of each other's sessions, and so may ask them something: one of them sees the
+    /// other, or has been sent presence directly.
+    fn may_know(&self, asker: &Bound, device: DeviceId, other: DeviceId) -> bool {
+        let Some(owner) = self.devices.get(other) else {
+            return false;
         };
-        devices.any(is_there).then_some(0)
+        let told = |from: DeviceId, user: &str, resource: &str| {
+            let chat = self.chat(from);
+            chat.is_some_and(|chat| chat.circle.has_told(user, resource))
+        };
+        let resource = owner.resource.as_deref().unwrap_or_default();
+        self.may_see(&asker.user, &owner.account)
+            || self.may_see(&owner.account, &asker.user)
+            || told(other, &asker.user, &asker.resource)
+            || told(device, &owner.account, resource)
     }
 
     fn session_of(&self, user: &str, resource: Option<&str>) -> Option<Side> {

@@ -7,11 +7,13 @@ use std::rc::Rc;
 use super::commits::{Then, Waiter};
 use super::domain::Domain;
 use super::personal_documents::unreadable;
+use super::spread::Sender;
 use super::store::{self, DeviceId, Document, DocumentId, DocumentKind};
 use crate::limits;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::feature::blocking::{Change, write_push};
 use crate::xmpp::jid::Jid;
+use crate::xmpp::session::Bound;
 
 /// One user's list, by what [`key`] makes of each JID.
 type List = BTreeSet<Box<str>>;
@@ -175,9 +177,63 @@ impl Domain {
         Ok(())
     }
 
-    /// The disk has a change: the user's apps that have asked for the list are told.
+    /// Whether a session's presence may be shown to another. If nobody can tell, it is not.
+    pub(super) fn is_unhindered(&mut self, sender: &Sender, to: &Bound) -> bool {
+        let from = (&*sender.user, Some(&*sender.resource));
+        self.may_address(from, (&to.user, Some(&to.resource))).is_ok()
+    }
+
+    /// The disk has a change. Neither sees the other any longer, or both do again as far as they may (§3.3, §3.4);
+    /// the user's apps that have asked for the list are told.
     pub(super) fn has_blocked(&mut self, edit: &Edit) {
+        let others: Vec<Rc<str>> = edit.keys.iter().filter_map(|key| self.meant(key)).collect();
+        if edit.blocks {
+            for other in &others {
+                self.hide_both(&edit.user, other);
+            }
+        }
         self.blocklists.change(edit);
+        // Behind a block of one session these are the user's other ones.
+        for other in &others {
+            self.show_both(&edit.user, other);
+        }
+        self.push_blocked(edit);
+    }
+
+    /// The user of this server a key is about.
+    fn meant(&self, key: &str) -> Option<Rc<str>> {
+        let (user, rest) = key.split_once('@')?;
+        let (name, _) = self.accounts.get(user)?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| Rc::clone(name))
+    }
+
+    fn hide_both(&mut self, user: &Rc<str>, other: &Rc<str>) {
+        for (who, from) in [(user, other), (other, user)] {
+            if self.may_see(from, who) || self.has_told(who, from) {
+                self.hide_from(who, from);
+            }
+        }
+    }
+
+    /// Whether a session of a user has sent another user presence directly.
+    fn has_told(&self, user: &str, other: &str) -> bool {
+        let mut devices = self.accounts.devices(user).iter();
+        devices.any(|id| {
+            let chat = self.chat(*id);
+            chat.is_some_and(|chat| chat.circle.has_told_any(other))
+        })
+    }
+
+    fn show_both(&mut self, user: &Rc<str>, other: &Rc<str>) {
+        if self.may_see(other, user) {
+            self.show_one(user, other);
+        }
+        if self.may_see(user, other) {
+            self.show_one(other, user);
+        }
+    }
+
+    fn push_blocked(&mut self, edit: &Edit) {
         let kind = if edit.blocks { "block" } else { "unblock" };
         let devices: Vec<DeviceId> = self.accounts.devices(&edit.user).to_vec();
         for device in devices {

@@ -4,7 +4,7 @@
 //! out after every event. The rules live in the files beside this one, from `accept.rs` to `waiting.rs`,
 //! each of which adds its part to [`Domain`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -112,6 +112,8 @@ pub struct Domain {
     pub(super) phone_book_version: Option<u64>,
     pub(super) blocklists: Blocklists,
     pub(super) requests: Requests,
+    /// When the last chat app of each user has left.
+    pub(super) departures: BTreeMap<Rc<str>, Instant>,
     pub(super) newest: Option<NotificationId>,
     /// Serial number of the last session.
     pub(super) sessions: u32,
@@ -166,6 +168,7 @@ impl Domain {
             phone_book_version: None,
             blocklists: Blocklists::default(),
             requests: Requests::default(),
+            departures: BTreeMap::new(),
             sessions: 0,
             sleepers: Sleepers::new(),
             holding: Holding::new(),

@@ -343,7 +343,7 @@ impl Host for Local<'_> {
             .may_address((&own.0, own.1.as_deref()), (user, resource))
     }
 
-    fn may_see(&mut self, user: &str) -> bool {
+    fn may_see(&self, user: &str) -> bool {
         let own = self.user();
         own.is_ok_and(|own| self.domain.may_see(&own, user))
     }

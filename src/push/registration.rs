@@ -166,6 +166,7 @@ impl Domain {
     pub(super) fn removed(&mut self, user: &str, now: Now) {
         self.forget_waiting(user);
         self.blocklists.forget(user);
+        self.departures.remove(user);
         for device in self.seeing(user) {
             self.show(device, &feature::presence::bare("unavailable"), false);
         }

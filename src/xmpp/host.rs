@@ -234,7 +234,7 @@ pub trait Host {
     fn may_address(&mut self, user: &str, resource: Option<&str>) -> Result<(), StanzaError>;
 
     /// Whether the bound user may see another's presence.
-    fn may_see(&mut self, user: &str) -> bool;
+    fn may_see(&self, user: &str) -> bool;
 
     /// For how many seconds nobody has seen a user, who is one the bound user may see; `None` if that is not
     /// known.
