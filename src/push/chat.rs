@@ -43,6 +43,7 @@ impl Domain {
                 question: None,
                 carbons: false,
                 circle: Circle::default(),
+                blocklist: false,
             }));
         }
     }
@@ -75,9 +76,7 @@ impl Domain {
         carbons::take_out_private(&mut message.stanza);
         let message = &message;
         let user = message.to.local.as_deref().unwrap_or_default();
-        if !self.accepts(user, &sender.bound.user) {
-            return Err(StanzaError::ServiceUnavailable);
-        }
+        self.accepts(user, message, sender.bound)?;
         let mut readers = self.readers(message, user)?;
         self.leave_sleepers(message, &mut readers);
         if readers.len() > limits::CHAT_SESSIONS {
@@ -118,10 +117,20 @@ impl Domain {
         Ok(waits)
     }
 
-    /// Whether `user` gets messages of `sender` at all; who does not exist and who does not want to hear of
+    /// Whether `user` gets messages of the sender at all; who does not exist and who does not want to hear of
     /// the sender are not told apart.
-    fn accepts(&self, user: &str, _sender: &str) -> bool {
-        self.accounts.get(user).is_some()
+    fn accepts(
+        &mut self,
+        user: &str,
+        message: &Message,
+        sender: &Bound,
+    ) -> Result<(), StanzaError> {
+        let to = (user, message.to.resource.as_deref());
+        self.may_address((&sender.user, Some(&sender.resource)), to)?;
+        match self.accounts.get(user) {
+            Some(_) => Ok(()),
+            None => Err(StanzaError::ServiceUnavailable),
+        }
     }
 
     /// The sessions a message goes to. None is no error where it may wait for one, or where nobody cares.

@@ -35,6 +35,24 @@ pub struct Told {
     resource: Option<Box<str>>,
 }
 
+impl Circle {
+    /// Whether a user's session has been sent presence directly.
+    #[must_use]
+    pub fn has_told(&self, user: &str, resource: &str) -> bool {
+        let mut told = self.told.iter();
+        told.any(|told| {
+            let is_meant = told.resource.as_deref().is_none_or(|one| one == resource);
+            *told.user == *user && is_meant
+        })
+    }
+
+    /// Whether any session of a user has been.
+    #[must_use]
+    pub fn has_told_any(&self, user: &str) -> bool {
+        self.told.iter().any(|told| *told.user == *user)
+    }
+}
+
 impl Domain {
     /// The session of a chat app.
     pub(super) fn chat(&self, device: DeviceId) -> Option<&ChatSession> {
@@ -99,6 +117,7 @@ impl Domain {
         let mut devices = self.accounts.devices(&user).iter();
         if !devices.any(|id| self.chat(*id).is_some()) {
             self.rosters.leave(&user);
+            self.departures.insert(user, self.clock.mono);
         }
     }
 
@@ -158,11 +177,7 @@ impl Domain {
         let (Some(bound), Some(user)) = (self.bound(device), &to.local) else {
             return;
         };
-        let contact = self.contact(&bound.user, user).ok().flatten();
-        let sees = **user == *bound.user
-            || contact.is_some_and(|contact| contact.state.to())
-            || self.is_listed(user)
-            || (self.is_listed(&bound.user) && self.accounts.get(user).is_some());
+        let sees = self.may_see(&bound.user, user);
         let shown = self.seeing(user).into_iter().filter(|_| sees);
         let shown: Vec<DeviceId> = shown.collect();
         for other in &shown {
@@ -183,9 +198,29 @@ impl Domain {
         }
     }
 
-    /// Shows one session to another.
+    /// Whether a user may see another's presence.
+    pub(super) fn may_see(&self, user: &Rc<str>, other: &str) -> bool {
+        let contact = self.contact(user, other).ok().flatten();
+        **user == *other
+            || contact.is_some_and(|contact| contact.state.to())
+            || self.is_listed(other)
+            || (self.is_listed(user) && self.accounts.get(other).is_some())
+    }
+
+    /// For how many seconds no chat app of a user has been there, as far as this server has been up.
+    pub(super) fn seconds_away(&self, user: &str) -> Option<u64> {
+        if !self.seeing(user).is_empty() {
+            return Some(0);
+        }
+        let left = self.departures.get(user)?;
+        Some(self.clock.mono.since(*left).as_secs())
+    }
+
+    /// Shows one session to another, unless one of their users has blocked the other.
     pub(super) fn show_session(&mut self, sender: &Sender, words: &[u8], to: DeviceId) {
-        if let Some(bound) = self.bound(to) {
+        if let Some(bound) = self.bound(to)
+            && self.is_unhindered(sender, &bound)
+        {
             let from = format!("{}@{}/{}", sender.user, bound.domain, sender.resource);
             let to_user = format!("{}@{}", bound.user, bound.domain);
             let stanza = presence::with_addresses(words, &from, &to_user);

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::blocking::Edit;
 use super::event::{AskId, ConnId};
 use super::head::Head;
 use super::notification::NotificationId;
+use super::personal_documents::Room;
 use super::roster::Contacts;
 use super::store::{Account, DeviceId, Ticket};
 use super::unwritten::Key;
@@ -62,6 +64,15 @@ pub enum Then {
         /// Local part.
         user: String,
     },
+    /// What a user keeps here.
+    Documents {
+        /// Local part.
+        user: String,
+        /// What private storage grows by at most.
+        room: Room,
+    },
+    /// Whom a user has blocked.
+    Blocked(Edit),
     /// Nothing: receipts and housekeeping. If the disk refuses them, these are written again.
     Nothing {
         /// Records they are about.
@@ -168,6 +179,28 @@ impl Commits {
         own.fold((0, 0), |(count, sum), (_, bytes)| (count + 1, sum + bytes))
     }
 
+    /// What is on its way to a user's private storage.
+    #[must_use]
+    pub fn writing(&self, name: &str) -> Room {
+        let mut room = Room::default();
+        for commit in self.pending.values() {
+            if let Then::Documents { user, room: more } = &commit.then
+                && *user == *name
+            {
+                room.items += more.items;
+                room.bytes += more.bytes;
+            }
+        }
+        room
+    }
+
+    /// Whether a change of whom a user has blocked is on its way.
+    #[must_use]
+    pub fn blocking(&self, name: &str) -> bool {
+        let mut pending = self.pending.values();
+        pending.any(|commit| matches!(&commit.then, Then::Blocked(edit) if *edit.user == *name))
+    }
+
     /// Bytes of all messages that are on their way.
     #[must_use]
     pub fn keeping_all(&self) -> usize {
@@ -194,6 +227,8 @@ impl Commits {
             | Then::Contacts(_)
             | Then::Kept { .. }
             | Then::Read { .. }
+            | Then::Documents { .. }
+            | Then::Blocked(_)
             | Then::Nothing { .. } => false,
         })
     }

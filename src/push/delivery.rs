@@ -66,7 +66,8 @@ impl Domain {
             Then::Kept { user, .. } => self.kept(&user),
             Then::Read { user } => self.forgot_messages(&user, true),
             Then::Contacts(contacts) => self.contacts_stored(contacts, true),
-            Then::Removed { .. } | Then::Nothing { .. } => {}
+            Then::Blocked(edit) => self.has_blocked(&edit),
+            Then::Documents { .. } | Then::Removed { .. } | Then::Nothing { .. } => {}
         }
         Done::Changed
     }

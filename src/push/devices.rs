@@ -79,6 +79,8 @@ pub struct ChatSession {
     pub carbons: bool,
     /// Whom it tells about itself.
     pub circle: Circle,
+    /// Whether its client has asked whom the user has blocked, and so is told of changes.
+    pub blocklist: bool,
 }
 
 /// What a connected phone has to do with the time of day.

@@ -4,13 +4,15 @@
 //! out after every event. The rules live in the files beside this one, from `accept.rs` to `waiting.rs`,
 //! each of which adds its part to [`Domain`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::abilities::KnownCaps;
 use super::accounts::Accounts;
 use super::attempts::Attempts;
+use super::between::Requests;
+use super::blocking::Blocklists;
 use super::client_state::Holding;
 use super::commits::{Commits, Then, Waiter};
 use super::devices::Devices;
@@ -108,6 +110,10 @@ pub struct Domain {
     pub(super) spreads: Spreads,
     /// See [`Domain::phone_book_version`], once it was needed.
     pub(super) phone_book_version: Option<u64>,
+    pub(super) blocklists: Blocklists,
+    pub(super) requests: Requests,
+    /// When the last chat app of each user has left.
+    pub(super) departures: BTreeMap<Rc<str>, Instant>,
     pub(super) newest: Option<NotificationId>,
     /// Serial number of the last session.
     pub(super) sessions: u32,
@@ -160,6 +166,9 @@ impl Domain {
             rosters: Rosters::default(),
             spreads: Spreads::default(),
             phone_book_version: None,
+            blocklists: Blocklists::default(),
+            requests: Requests::default(),
+            departures: BTreeMap::new(),
             sessions: 0,
             sleepers: Sleepers::new(),
             holding: Holding::new(),

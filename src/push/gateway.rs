@@ -122,6 +122,9 @@ impl Gateway {
             Event::Shutdown => self.shutdown(now),
         }
         self.carry_out(now);
+        if self.domain.end_requests(now) {
+            self.carry_out(now);
+        }
         self.domain.submit_receipts();
     }
 
@@ -188,6 +191,7 @@ impl Gateway {
             self.domain.sleepers.front().map(|(due, _)| *due),
             self.domain.holding.front().map(|(due, _)| *due),
             self.domain.unwritten.next_due(),
+            self.domain.requests.next_due(),
         ];
         deadlines.into_iter().flatten().min()
     }

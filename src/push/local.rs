@@ -15,11 +15,13 @@ use super::store::DeviceId;
 use crate::config::Config;
 use crate::time::{Now, Wall};
 use crate::xmpp::error::StanzaError;
+use crate::xmpp::feature::blocking;
 use crate::xmpp::feature::message::Message;
 use crate::xmpp::feature::presence::Taken;
 use crate::xmpp::feature::roster;
 use crate::xmpp::host::{
-    AccountChange, Attempt, Enabled, Host, Login, Presence, Registration, Scope, TopicChange,
+    AccountChange, Attempt, Enabled, Host, Login, Presence, PrivateItem, Registration, Scope,
+    TopicChange,
 };
 use crate::xmpp::jid::Jid;
 use crate::xmpp::payload::caps::Caps;
@@ -327,5 +329,66 @@ impl Host for Local<'_> {
             waiter: Waiter::Conn(self.conn),
         };
         self.domain.send(message, sender, self.now)
+    }
+
+    fn uptime(&self) -> u64 {
+        u64::from(self.now.mono.seconds())
+    }
+
+    fn may_address(&mut self, user: &str, resource: Option<&str>) -> Result<(), StanzaError> {
+        let device = self.device.and_then(|id| self.domain.devices.get(id));
+        let device = device.ok_or(StanzaError::NotAuthorized)?;
+        let own = (Rc::clone(&device.account), device.resource.clone());
+        self.domain
+            .may_address((&own.0, own.1.as_deref()), (user, resource))
+    }
+
+    fn may_see(&self, user: &str) -> bool {
+        let own = self.user();
+        own.is_ok_and(|own| self.domain.may_see(&own, user))
+    }
+
+    fn seconds_away(&self, user: &str) -> Option<u64> {
+        self.domain.seconds_away(user)
+    }
+
+    fn ask(&mut self, to: &Jid, request: &Element, bound: &Bound) -> Result<(), StanzaError> {
+        let device = self.device.ok_or(StanzaError::NotAuthorized)?;
+        self.domain.ask(device, bound, to, request, self.now)
+    }
+
+    fn pass_answer(&mut self, to: &Jid, answer: &Element) -> bool {
+        self.device
+            .is_some_and(|device| self.domain.pass_answer(device, to, answer))
+    }
+
+    fn vcard(&self, user: &str) -> Result<Option<String>, StanzaError> {
+        self.domain.vcard(user)
+    }
+
+    fn change_vcard(&mut self, card: Option<String>) -> Result<(), StanzaError> {
+        let user = self.user()?;
+        self.domain
+            .change_vcard(&user, card, Waiter::Conn(self.conn))
+    }
+
+    fn private(&self, key: &str) -> Result<Option<String>, StanzaError> {
+        self.domain.private(&self.user()?, key)
+    }
+
+    fn change_private(&mut self, items: Vec<PrivateItem>) -> Result<(), StanzaError> {
+        let user = self.user()?;
+        self.domain
+            .change_private(&user, items, Waiter::Conn(self.conn))
+    }
+
+    fn blocked(&mut self) -> Result<Vec<String>, StanzaError> {
+        let device = self.device.ok_or(StanzaError::NotAuthorized)?;
+        self.domain.blocked(device)
+    }
+
+    fn block(&mut self, change: blocking::Change) -> Result<(), StanzaError> {
+        let device = self.device.ok_or(StanzaError::NotAuthorized)?;
+        self.domain.block(device, change, Waiter::Conn(self.conn))
     }
 }

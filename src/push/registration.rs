@@ -165,6 +165,8 @@ impl Domain {
     /// The account is gone: its sessions end, what waited for it is recorded as dropped.
     pub(super) fn removed(&mut self, user: &str, now: Now) {
         self.forget_waiting(user);
+        self.blocklists.forget(user);
+        self.departures.remove(user);
         for device in self.seeing(user) {
             self.show(device, &feature::presence::bare("unavailable"), false);
         }

@@ -108,7 +108,9 @@ impl Domain {
             return Err(StanzaError::ResourceConstraint);
         }
         let mut contacts = Contacts::default();
-        let other = self.other(to).filter(|_| step.passes);
+        // A request of somebody who is blocked goes nowhere; what ends something still holds for both sides.
+        let is_lost = kind == Kind::Subscribe && self.blocks(to, user, None)?;
+        let other = self.other(to).filter(|_| step.passes && !is_lost);
         if let Some(other) = other {
             let theirs = Side::of(&other, self.contact(&other, user)?);
             self.reach(kind, &mut mine, theirs, words, &mut contacts)?;
@@ -216,7 +218,9 @@ impl Domain {
 
     /// Sends one of the four stanzas to a session.
     fn say(&mut self, device: DeviceId, from: &str, words: &[u8]) {
-        if let Some(bound) = self.bound(device) {
+        if let Some(bound) = self.bound(device)
+            && !self.blocks(&bound.user, from, None).unwrap_or(true)
+        {
             let from = format!("{from}@{}", bound.domain);
             let to = format!("{}@{}", bound.user, bound.domain);
             let stanza = presence::with_addresses(words, &from, &to);

@@ -1,5 +1,5 @@
 //! XEP-0198 §5: what becomes of stanzas whose reader is gone for good. Messages wait on the disk like those that
-//! came while nobody was there; whoever has asked something is told that no answer will come.
+//! came while nobody was there.
 
 use std::rc::Rc;
 
@@ -33,9 +33,7 @@ impl Domain {
             };
             match stanza.name() {
                 "message" => self.keep_undelivered(device, stanza, &from, &bound),
-                "iq" if matches!(attr(&stanza, "type"), Some("get" | "set")) => {
-                    self.say_unavailable(&stanza, &from);
-                }
+                // Whoever has asked something is told by `between.rs`.
                 _ => {}
             }
         }

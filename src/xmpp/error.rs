@@ -89,6 +89,8 @@ impl StreamError {
 pub enum StanzaError {
     /// The stanza is not what its namespace demands.
     BadRequest,
+    /// The sender has blocked whom it is for (XEP-0191 §3.7).
+    Blocked,
     /// The name is taken.
     Conflict,
     /// Known, but not done here.
@@ -132,9 +134,16 @@ impl StanzaError {
         self.row().2
     }
 
+    /// Name and namespace of the element that says more than the condition, if there is one.
+    #[must_use]
+    pub fn specific(self) -> Option<(&'static str, &'static str)> {
+        (self == Self::Blocked).then_some(("blocked", "urn:xmpp:blocking:errors"))
+    }
+
     fn row(self) -> (&'static str, &'static str, u16) {
         match self {
             Self::BadRequest => ("bad-request", "modify", 400),
+            Self::Blocked => ("not-acceptable", "cancel", 406),
             Self::Conflict => ("conflict", "cancel", 409),
             Self::FeatureNotImplemented => ("feature-not-implemented", "cancel", 501),
             Self::Forbidden => ("forbidden", "auth", 403),

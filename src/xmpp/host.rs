@@ -6,6 +6,7 @@ use std::rc::Rc;
 use minidom::Element;
 
 use super::error::StanzaError;
+use super::feature::blocking;
 use super::feature::message::Message;
 use super::feature::presence::Taken;
 use super::feature::roster;
@@ -221,6 +222,79 @@ pub trait Host {
     /// # Errors
     /// Those of [`route`](super::feature::message::route).
     fn send(&mut self, message: Message, bound: &Bound) -> Result<bool, StanzaError>;
+
+    /// How long the server has been up, in seconds.
+    fn uptime(&self) -> u64;
+
+    /// Whether the bound session may have to do with a user, or with one session of theirs.
+    ///
+    /// # Errors
+    /// `not-acceptable` if its user has blocked that one, `service-unavailable` if it is the other way round,
+    /// `internal-server-error` if the store cannot be read.
+    fn may_address(&mut self, user: &str, resource: Option<&str>) -> Result<(), StanzaError>;
+
+    /// Whether the bound user may see another's presence.
+    fn may_see(&self, user: &str) -> bool;
+
+    /// For how many seconds nobody has seen a user, who is one the bound user may see; `None` if that is not
+    /// known.
+    fn seconds_away(&self, user: &str) -> Option<u64>;
+
+    /// Passes a request on to another client, whose answer, or that there is none, comes to this one later.
+    ///
+    /// # Errors
+    /// `service-unavailable` if there is no such session or the two may not know of each other, `not-acceptable`
+    /// if the request is too long, `resource-constraint` if too many wait for an answer; those of
+    /// [`may_address`](Self::may_address).
+    fn ask(&mut self, to: &Jid, request: &Element, bound: &Bound) -> Result<(), StanzaError>;
+
+    /// Passes an answer on to the client that asked; false if that has asked nothing of the kind.
+    fn pass_answer(&mut self, to: &Jid, answer: &Element) -> bool;
+
+    /// A user's vCard, as text.
+    ///
+    /// # Errors
+    /// `internal-server-error` if the store cannot be read.
+    fn vcard(&self, user: &str) -> Result<Option<String>, StanzaError>;
+
+    /// Replaces the bound user's vCard, or removes it; the outcome comes later.
+    ///
+    /// # Errors
+    /// `resource-constraint`.
+    fn change_vcard(&mut self, card: Option<String>) -> Result<(), StanzaError>;
+
+    /// An element of the bound user's private storage, as text.
+    ///
+    /// # Errors
+    /// `internal-server-error` if the store cannot be read.
+    fn private(&self, key: &str) -> Result<Option<String>, StanzaError>;
+
+    /// Replaces elements of the bound user's private storage, all or nothing; the outcome comes later.
+    ///
+    /// # Errors
+    /// `not-acceptable` if there would be too much of them, `internal-server-error` or `resource-constraint`.
+    fn change_private(&mut self, items: Vec<PrivateItem>) -> Result<(), StanzaError>;
+
+    /// Whom the bound user has blocked, in the name the client uses; the session is told of changes from now on.
+    ///
+    /// # Errors
+    /// `internal-server-error` if the store cannot be read.
+    fn blocked(&mut self) -> Result<Vec<String>, StanzaError>;
+
+    /// Changes whom the bound user has blocked; the outcome comes later.
+    ///
+    /// # Errors
+    /// `not-acceptable` for too many, `internal-server-error` or `resource-constraint`.
+    fn block(&mut self, change: blocking::Change) -> Result<(), StanzaError>;
+}
+
+/// An element of private storage (XEP-0049).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrivateItem {
+    /// Its namespace and name.
+    pub key: String,
+    /// The element; `None` if it is empty and need not be kept.
+    pub text: Option<String>,
 }
 
 /// When a password that somebody sends is looked at.

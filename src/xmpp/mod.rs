@@ -3,6 +3,7 @@
 //! `stream` turns bytes into frames, `session` checks them against the state of the connection, `router`
 //! finds the feature, and what the feature asks of the rest of the server goes through `host`.
 
+pub mod addressee;
 pub mod error;
 pub mod feature;
 pub mod header;

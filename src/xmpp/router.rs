@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use minidom::Element;
 
+use super::addressee::{self, Addressee};
 use super::error::StanzaError;
 use super::feature;
 use super::host::Host;
@@ -20,6 +21,8 @@ pub enum Reply {
     LoggedIn(Bound, Option<Element>),
     /// The disk has to answer first; then an empty result, or an error.
     Later,
+    /// Another client answers.
+    Elsewhere,
 }
 
 /// What a feature may look at while it handles one stanza.
@@ -36,6 +39,8 @@ pub struct Context<'a> {
     pub bound: Option<&'a Bound>,
     /// Whether the connection is encrypted.
     pub secure: bool,
+    /// Whose business the stanza is.
+    pub addressee: Addressee,
 }
 
 /// Handles one IQ of one namespace.
@@ -46,7 +51,19 @@ pub struct Route {
     namespace: &'static str,
     is_set: bool,
     stage: Stage,
+    scope: Scope,
     handler: Handler,
+}
+
+/// Whose requests a row answers, besides those to the server.
+#[derive(Clone, Copy)]
+struct Scope {
+    /// It belongs to what an account is, and is listed among its features.
+    account: bool,
+    /// Those about other users too.
+    others: bool,
+    /// Those to the address pushes come from too.
+    push: bool,
 }
 
 /// When a client may send what a row is for.
@@ -68,6 +85,7 @@ impl Route {
             namespace,
             is_set: false,
             stage: Stage::Bound,
+            scope: NOBODY_ELSE,
             handler,
         }
     }
@@ -79,8 +97,30 @@ impl Route {
             namespace,
             is_set: true,
             stage: Stage::Bound,
+            scope: NOBODY_ELSE,
             handler,
         }
+    }
+
+    /// The same, and a feature of every account.
+    #[must_use]
+    pub const fn of_accounts(mut self) -> Self {
+        self.scope.account = true;
+        self
+    }
+
+    /// The same, also when it is addressed to another user's account.
+    #[must_use]
+    pub const fn about_others(mut self) -> Self {
+        self.scope.others = true;
+        self
+    }
+
+    /// The same, also when it is addressed to where pushes come from.
+    #[must_use]
+    pub const fn about_pushes(mut self) -> Self {
+        self.scope.push = true;
+        self
     }
 
     /// The same, before login too.
@@ -98,6 +138,12 @@ impl Route {
     }
 }
 
+const NOBODY_ELSE: Scope = Scope {
+    account: false,
+    others: false,
+    push: false,
+};
+
 /// Every feature's rows.
 const TABLE: &[&[Route]] = &[
     feature::auth::ROUTES,
@@ -111,25 +157,41 @@ const TABLE: &[&[Route]] = &[
     feature::labels::ROUTES,
     feature::topics::ROUTES,
     feature::carbons::ROUTES,
+    feature::vcard::ROUTES,
+    feature::private::ROUTES,
+    feature::blocking::ROUTES,
+    feature::version::ROUTES,
+    feature::last_activity::ROUTES,
 ];
 
-/// Finds the feature for an IQ request and lets it answer.
+/// Finds the feature for an IQ request and lets it answer, or the client it is addressed to.
 ///
 /// # Errors
 /// What the feature refuses with; without one, `service-unavailable` (RFC 6120 §8.4), or before login
 /// `not-authorized`.
 pub fn route(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaError> {
-    if let Some(to) = iq.to
-        && !is_for_server(to, context)
-    {
-        return Err(StanzaError::ServiceUnavailable);
-    }
+    context.addressee = addressee::of(iq.to, context)?;
+    let (others, push) = match &context.addressee {
+        Addressee::Server | Addressee::Own => (false, false),
+        Addressee::User(user) => {
+            context.host.may_address(user, None)?;
+            (true, false)
+        }
+        Addressee::Push => (false, true),
+        Addressee::Session(session) => {
+            let bound = context.bound.ok_or(StanzaError::NotAuthorized)?;
+            context.host.ask(session, iq.element, bound)?;
+            return Ok(Reply::Elsewhere);
+        }
+    };
     let namespace = iq.payload.ns();
     let bound = context.bound.is_some();
     let logged_in = context.user.is_some();
     let route = TABLE.iter().copied().flatten().find(|route| {
         route.namespace == namespace
             && route.is_set == iq.is_set
+            && (route.scope.others || !others)
+            && (route.scope.push || !push)
             && match route.stage {
                 Stage::Always => bound || !logged_in,
                 Stage::LoggedIn => logged_in,
@@ -143,29 +205,40 @@ pub fn route(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaErro
     }
 }
 
-/// Every namespace a client may send an IQ of: what service discovery lists.
+/// Every namespace a client may send the server an IQ of: what service discovery lists.
 pub fn namespaces() -> impl Iterator<Item = &'static str> {
-    let rows = || TABLE.iter().copied().flatten();
+    listed(|_| true)
+}
+
+/// Those that belong to a user's account.
+pub fn account_namespaces() -> impl Iterator<Item = &'static str> {
+    listed(|row| row.scope.account)
+}
+
+/// Those by which others may ask about an account.
+pub fn public_namespaces() -> impl Iterator<Item = &'static str> {
+    listed(|row| row.scope.others)
+}
+
+/// Those that the address pushes come from answers.
+pub fn push_namespaces() -> impl Iterator<Item = &'static str> {
+    listed(|row| row.scope.push)
+}
+
+fn listed(wanted: fn(&Route) -> bool) -> impl Iterator<Item = &'static str> {
+    let rows = move || {
+        TABLE
+            .iter()
+            .copied()
+            .flatten()
+            .filter(move |row| wanted(row))
+    };
     rows().enumerate().filter_map(move |(index, row)| {
         let seen = rows()
             .take(index)
             .any(|earlier| earlier.namespace == row.namespace);
         (!seen).then_some(row.namespace)
     })
-}
-
-/// Whether an IQ is meant for the server: to its domain, or to the sender's own account (RFC 6121 §8.5.1).
-fn is_for_server(to: &str, context: &Context<'_>) -> bool {
-    let Ok(jid) = to.parse::<super::jid::Jid>() else {
-        return false;
-    };
-    let own_domain = jid.domain == context.domain || context.host.is_own_domain(&jid.domain);
-    let own_account = match (&jid.local, context.bound) {
-        (None, _) => true,
-        (Some(local), Some(bound)) => **local == *bound.user,
-        (Some(_), None) => false,
-    };
-    own_domain && own_account
 }
 
 /// An IQ request (`get` or `set`) with an id and exactly one child.

@@ -18,6 +18,7 @@ use minidom::Element;
 
 use self::management::Counting;
 pub use self::management::Written;
+use super::addressee::{self, Addressee};
 use super::error::{StanzaError, StreamError};
 use super::feature::presence::{self, Taken};
 use super::feature::{management as sm, message, time};
@@ -236,7 +237,12 @@ impl Session {
 
     fn iq(&mut self, element: Element, host: &mut dyn Host, out: &mut Vec<u8>) {
         if let Some(kind @ ("result" | "error")) = attr(&element, "type") {
-            if let (Some(id), State::Bound(_)) = (attr(&element, "id"), &self.state) {
+            if let (Some(id), State::Bound(bound)) = (attr(&element, "id"), &self.state) {
+                if let Some(to) = addressee::of_answer(&element, bound, host)
+                    && (host.pass_answer(&to, &element) || to.local.as_deref() != Some(&bound.user))
+                {
+                    return;
+                }
                 host.answered(id, kind == "result");
                 if let Some(question) = caps::question(id) {
                     let info = element.get_child("query", ns::DISCO_INFO);
@@ -257,6 +263,7 @@ impl Session {
                 self.reply(&element, payload, host, out);
             }
             Ok(Reply::Later) => self.wait(element),
+            Ok(Reply::Elsewhere) => {}
             Err(error) => self.refuse(&element, error, host, out),
         }
     }
@@ -278,6 +285,7 @@ impl Session {
             user,
             bound,
             secure: self.secure,
+            addressee: Addressee::Server,
         };
         router::route(&iq, &mut context)
     }

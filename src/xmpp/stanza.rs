@@ -148,13 +148,14 @@ fn error(request: &Element, to: &str, error: StanzaError, echo: bool) -> Element
     for child in request.children().filter(|_| echo) {
         reply.append_child(child.clone());
     }
-    reply.append_child(
-        Element::builder("error", ns::CLIENT)
-            .attr(name("code"), error.code())
-            .attr(name("type"), error.kind())
-            .append(Element::bare(error.condition(), ns::STANZAS))
-            .build(),
-    );
+    let mut why = Element::builder("error", ns::CLIENT)
+        .attr(name("code"), error.code())
+        .attr(name("type"), error.kind())
+        .append(Element::bare(error.condition(), ns::STANZAS));
+    if let Some((name, namespace)) = error.specific() {
+        why = why.append(Element::bare(name, namespace));
+    }
+    reply.append_child(why.build());
     reply
 }
 

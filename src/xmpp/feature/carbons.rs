@@ -15,7 +15,7 @@ const FORWARD: &str = "urn:xmpp:forward:0";
 /// XEP-0085: what somebody does in a chat.
 const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
 /// This feature's rows of the table.
-pub const ROUTES: &[Route] = &[Route::set(NS, switch)];
+pub const ROUTES: &[Route] = &[Route::set(NS, switch).of_accounts()];
 
 /// Whether a copy goes to those who would have sent a message, or received it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

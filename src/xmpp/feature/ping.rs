@@ -11,7 +11,7 @@ use crate::xmpp::stanza::{self, Iq, name};
 /// This feature's namespace.
 pub const NS: &str = "urn:xmpp:ping";
 /// This feature's rows of the table.
-pub const ROUTES: &[Route] = &[Route::get(NS, pong)];
+pub const ROUTES: &[Route] = &[Route::get(NS, pong).about_pushes()];
 
 /// §4.2: a client pings its server.
 fn pong(_iq: &Iq<'_>, _context: &mut Context<'_>) -> Result<Reply, StanzaError> {

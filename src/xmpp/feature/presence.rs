@@ -52,6 +52,11 @@ pub fn update(
     if to.domain != *bound.domain && !host.is_own_domain(&to.domain) {
         return Err(StanzaError::ServiceUnavailable);
     }
+    if let Some(user) = &to.local
+        && host.may_address(user, to.resource.as_deref()) == Err(StanzaError::Blocked)
+    {
+        return Err(StanzaError::Blocked);
+    }
     let words = without_addresses(presence)?;
     match kind {
         None | Some("unavailable" | "error") => host.tell(&to, &words, kind),

@@ -16,7 +16,10 @@ pub const NS: &str = "jabber:iq:roster";
 /// What the stream features announce after login (§2.6): a client may say which version it has.
 pub const STREAM_FEATURE: &str = "<ver xmlns='urn:xmpp:features:rosterver'/>";
 /// This feature's rows of the table.
-pub const ROUTES: &[Route] = &[Route::get(NS, contacts), Route::set(NS, change)];
+pub const ROUTES: &[Route] = &[
+    Route::get(NS, contacts).of_accounts(),
+    Route::set(NS, change).of_accounts(),
+];
 
 /// A contact as a client is shown it (§2.1.2).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -87,6 +87,12 @@ pub fn question(id: &str) -> Option<u32> {
     id.strip_prefix(QUESTION)?.parse().ok()
 }
 
+/// §5.1: the `ver` of what an entity says about itself, by SHA-1; `None` if it cannot be hashed.
+#[must_use]
+pub fn hash(info: &Element) -> Option<String> {
+    verification(info).map(|text| Base64::encode_string(&Sha1::digest(text)))
+}
+
 /// §5.1: the text that is hashed. `None` if a client may have said one thing and meant another (§5.4, rule 3):
 /// something is there twice, or holds the sign that separates parts.
 fn verification(info: &Element) -> Option<String> {

@@ -7,7 +7,9 @@ use minidom::Element;
 use super::{Flow, Session, State};
 use crate::limits;
 use crate::xmpp::error::{StanzaError, StreamError};
-use crate::xmpp::feature::{auth, bind, client_state, management, register, roster, starttls};
+use crate::xmpp::feature::{
+    auth, bind, client_state, disco, management, register, roster, starttls,
+};
 use crate::xmpp::host::Host;
 use crate::xmpp::sasl::{self, Failure, Surroundings, Turn};
 use crate::xmpp::stanza::attr;
@@ -57,6 +59,7 @@ impl Session {
         if logged_in {
             write(bind::STREAM_FEATURES);
             write(roster::STREAM_FEATURE);
+            write(&disco::stream_feature());
             write(management::STREAM_FEATURE);
             write(client_state::STREAM_FEATURE);
         } else {
