@@ -55,8 +55,8 @@ async def direct_tls(gateway):
         if "Use '/tls allow'" in await screen.text():
             await screen.types("/tls allow")
         await screen.shows("logged in successfully")
-        await screen.types("/ping")
-        await screen.shows("Ping response from server")
+        # It asks only after it has learned that the server answers.
+        await screen.shows("Ping response from server", again="/ping")
         await screen.logs_out()
 
 
@@ -77,8 +77,8 @@ async def questions(gateway):
     gateway.add_user("curious", PASSWORD)
     async with Screen(directory, gateway) as screen:
         await screen.logs_in("curious")
-        await screen.types("/ping")
-        await screen.shows("Ping response from server")
+        # It asks only after it has learned that the server answers.
+        await screen.shows("Ping response from server", again="/ping")
         await screen.types(f"/disco info {DOMAIN}")
         await screen.shows(f"Service discovery info for {DOMAIN}")
         await screen.shows(" im server")
@@ -127,7 +127,7 @@ async def contacts(gateway):
         await romeo.types("/win 1")
         await romeo.types("/roster")
         await romeo.shows(r"juliet@push.lan \(Juliet\) - both")
-        await juliet.types("/away gone for a walk")
+        await juliet.types('/status set away "gone for a walk"')
         await romeo.shows("Juliet.* is away.*gone for a walk")
         await juliet.logs_out()
         await romeo.shows("Juliet.* is offline")
@@ -142,12 +142,12 @@ async def chat(gateway):
         await sam.logs_in("sam")
         await tablet.logs_in("sam", "tablet")
         await mia.types(f"/msg sam@{DOMAIN} to all of them")
-        await sam.shows("mia.*: to all of them", window=2)
-        await tablet.shows("mia.*: to all of them", window=2)
+        await sam.shows("mia.*: to all of them", again="/win 2")
+        await tablet.shows("mia.*: to all of them", again="/win 2")
         await sam.types("answer of the phone")
-        await mia.shows("sam.*: answer of the phone", window=2)
+        await mia.shows("sam.*: answer of the phone", again="/win 2")
         await tablet.types("answer of the tablet")
-        await mia.shows("sam.*: answer of the tablet", window=2)
+        await mia.shows("sam.*: answer of the tablet", again="/win 2")
         for screen in (mia, sam, tablet):
             await screen.logs_out()
 
@@ -159,10 +159,10 @@ async def offline_message(gateway):
         await eve.logs_in("eve")
         await eve.types(f"/msg bob@{DOMAIN} left for later")
         await eve.shows("me: left for later")
-        await eve.types("/ping")
-        await eve.shows("Ping response", window=1)
+        await eve.types("/win 1")
+        await eve.shows("Ping response", again="/ping")
         await bob.connects(f"bob@{DOMAIN}/phone")
-        await bob.shows("eve.*: left for later", window=2)
+        await bob.shows("eve.*: left for later", again="/win 2")
         await bob.logs_out()
         await eve.logs_out()
 

@@ -47,17 +47,17 @@ class Screen:
         await self.told("send-keys", "-l", line)
         await self.told("send-keys", "Enter")
 
-    async def shows(self, pattern, window=None):
-        """Waits until the screen shows this, a regular expression; what it finds."""
+    async def shows(self, pattern, again=None):
+        """Waits until the screen shows this, a regular expression, typing a line again and again if told to."""
         loop = asyncio.get_running_loop()
         end = loop.time() + PATIENCE
         while loop.time() < end:
-            if window is not None:
-                await self.types(f"/win {window}")
+            if again is not None:
+                await self.types(again)
+            await asyncio.sleep(0.2)
             text = await self.text()
-            if found := re.search(pattern, text):
-                return found
-            await asyncio.sleep(0.1)
+            if re.search(pattern, text):
+                return
         last = " | ".join(line.strip() for line in text.splitlines()[-60:] if line.strip())
         raise AssertionError(f"the screen does not show {pattern!r} within {PATIENCE} s: …{last[-500:]}")
 
