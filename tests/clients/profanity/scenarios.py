@@ -5,6 +5,7 @@
 
 import asyncio
 import pathlib
+import re
 import sys
 
 from gateway import DOMAIN, URI, Gateway, equal, passes
@@ -25,8 +26,8 @@ async def registers_by_address(gateway):
     async with Screen(directory, gateway) as screen:
         await screen.connects("newcomer@127.0.0.1/phone")
         await screen.shows("newcomer@127.0.0.1/phone logged in successfully")
-        gateway.push("newcomer", "title", "you are in")
-        await screen.shows("Headline: you are in")
+        gateway.push("newcomer", "you are in")
+        await screen.shows("push.*: you are in", again="/win 2")
         await screen.logs_out()
 
 
@@ -68,8 +69,8 @@ async def old_login(gateway):
         await screen.shows("Enter password:")
         await screen.types(PASSWORD)
         await screen.shows("logged in successfully")
-        gateway.push("oldtimer", "title", "good old times")
-        await screen.shows("good old times")
+        gateway.push("oldtimer", "good old times")
+        await screen.shows("push.*: good old times", again="/win 2")
         await screen.logs_out()
 
 
@@ -95,16 +96,15 @@ async def push_arrives(gateway):
     gateway.add_user("pushed", PASSWORD)
     async with Screen(directory, gateway) as screen:
         await screen.logs_in("pushed")
-        push = gateway.push("pushed", "title", "door <open> & 门铃", URI)
-        await screen.shows("Headline: door <open> & 门铃")
+        push = gateway.push("pushed", "somebody <rang> & 门铃", "The door", URI)
+        await screen.shows(r"push.*: The door\s+somebody <rang> & 门铃\s+" + re.escape(URI), again="/win 2")
         await asyncio.to_thread(gateway.reached, push, "acknowledged")
         await screen.logs_out()
-        away = gateway.push("pushed", "title", "while away")
-        await screen.types("/clear")
-        await screen.logs_in("pushed", "phone")
-        await screen.shows("while away")
+        away = gateway.push("pushed", "while away")
+        await screen.logs_in("pushed")
+        await screen.shows(r"push.*: while away", again="/win 2")
         await asyncio.to_thread(gateway.reached, away, "acknowledged")
-        equal("pushes that came again", False, "door" in await screen.text())
+        equal("times the first has come", 1, (await screen.text()).count("The door"))
         await screen.logs_out()
 
 
