@@ -28,7 +28,7 @@ export class Gateway {
   }
 
   // The id under which it is accepted.
-  async push(to, title, message, uri = "") {
+  async push(to, message, title = "", uri = "") {
     return (await this.ask("POST", API, 202, { to, title, message, uri })).id;
   }
 

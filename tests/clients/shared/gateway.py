@@ -94,7 +94,7 @@ class Gateway:
         equal(f"status of {method} {path} with answer {text!r}", want, status)
         return json.loads(text)
 
-    def push(self, to, title=TITLE, message=MESSAGE, uri=URI):
+    def push(self, to, message, title="", uri=""):
         """The id under which it is accepted."""
         push = {"to": to, "title": title, "message": message, "uri": uri}
         return self.ask("POST", API, push, 202)["id"]

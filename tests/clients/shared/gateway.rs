@@ -54,7 +54,12 @@ async fn ask(method: &str, path: &str, body: Option<Value>, want: u16) -> Outcom
 }
 
 /// The id under which it is accepted.
-pub async fn push(to: &str, title: &str, message: &str, uri: &str) -> Outcome<String> {
+pub async fn push(to: &str, message: &str) -> Outcome<String> {
+    push_all(to, message, "", "").await
+}
+
+/// The same with a title and a link.
+pub async fn push_all(to: &str, message: &str, title: &str, uri: &str) -> Outcome<String> {
     let push = json!({"to": to, "title": title, "message": message, "uri": uri});
     let answer = ask("POST", "/api/v1/notifications", Some(push), 202).await?;
     Ok(answer["id"].as_str().ok_or("no id")?.to_owned())

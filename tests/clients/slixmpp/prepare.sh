@@ -8,6 +8,7 @@ fi
 # The name holds all that the directory depends on, so that what is there is right.
 venv=$cache/slixmpp-$(cat <(python3 -VV) tests/clients/slixmpp/requirements.txt | sha256sum | head -c 16)
 python=$venv/bin/python
+# shellcheck disable=SC2016
 if [[ ! -f $venv/complete ]]; then
     rm -rf "$venv"
     prepare "fetch slixmpp" 600 bash -ec 'python3 -m venv "$1"
