@@ -31,10 +31,9 @@ impl Domain {
             let Some(from) = from.filter(|from| from.local.is_some()) else {
                 continue;
             };
-            match stanza.name() {
-                "message" => self.keep_undelivered(device, stanza, &from, &bound),
-                // Whoever has asked something is told by `between.rs`.
-                _ => {}
+            // Whoever has asked something is told by `between.rs`.
+            if stanza.name() == "message" {
+                self.keep_undelivered(device, stanza, &from, &bound);
             }
         }
     }
