@@ -180,7 +180,8 @@ impl Domain {
     /// Whether a session's presence may be shown to another. If nobody can tell, it is not.
     pub(super) fn is_unhindered(&mut self, sender: &Sender, to: &Bound) -> bool {
         let from = (&*sender.user, Some(&*sender.resource));
-        self.may_address(from, (&to.user, Some(&to.resource))).is_ok()
+        self.may_address(from, (&to.user, Some(&to.resource)))
+            .is_ok()
     }
 
     /// The disk has a change. Neither sees the other any longer, or both do again as far as they may (§3.3, §3.4);

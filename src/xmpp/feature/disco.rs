@@ -5,8 +5,8 @@ use minidom::Element;
 
 use crate::xmpp::addressee::Addressee;
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::payload::caps;
 use crate::xmpp::ns;
+use crate::xmpp::payload::caps;
 use crate::xmpp::router::{self, Context, Reply, Route};
 use crate::xmpp::stanza::{self, Iq, attr, name};
 
