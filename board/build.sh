@@ -60,6 +60,8 @@ build() { # TARGET ARGUMENT…
 run_tests() { # TARGET ARGUMENT…
     local triple=$1 runner=${1//-/_}
     shift
+    # Emulated, unoptimized tests take for ever; they are still built to notice when a number overflows.
+    export CARGO_PROFILE_DEV_OPT_LEVEL=${CARGO_PROFILE_DEV_OPT_LEVEL-1} CARGO_PROFILE_DEV_DEBUG=${CARGO_PROFILE_DEV_DEBUG-0}
     export "CARGO_TARGET_${runner^^}_RUNNER=$(board/toolchain.sh emulator)/bin/$(emulator "$triple")"
     exec cargo-zigbuild test --locked -Z build-std --target "$triple" "$@"
 }

@@ -73,9 +73,10 @@ pub const WRITE_STALL: Duration = Duration::from_secs(30);
 
 /// Bytes the machine has left for us at the start, swap included; with less the start is refused, because the
 /// kernel would end the server in the middle of something.
-pub const MEMORY_NEEDED: u64 = 2_000_000;
-/// Bytes that 50 phones with TLS take; with less left at the start the log has a warning.
-pub const MEMORY_WANTED: u64 = 8_000_000;
+pub const MEMORY_NEEDED: u64 = 4_000_000;
+/// Bytes that 50 phones with TLS and the kernel's part in them take; with less left at the start the log has a
+/// warning.
+pub const MEMORY_WANTED: u64 = 12_000_000;
 
 // ---- connections -----------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 //!
 //! `board/qemu/smoke.sh` runs this; `LANPUSH_BOARD_BIN` names the binary.
 
-#![cfg(test)]
+#![cfg(all(test, feature = "tls"))]
 
 #[path = "../harness/mod.rs"]
 mod harness;

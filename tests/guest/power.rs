@@ -34,6 +34,11 @@ fn send(address: SocketAddr, name: String, accepted: Sender<(String, String)>) -
     })
 }
 
+/// A file that nobody syncs; a new one each time, for ext4 writes at once what replaces another.
+fn witness(count: usize) -> String {
+    format!("/data/witness-{count}")
+}
+
 /// Lets senders push until so many are accepted, then pulls the plug; adds what was accepted.
 fn push_until_cut(
     mut guest: Guest,
@@ -49,9 +54,9 @@ fn push_until_cut(
         .collect();
     drop(sender);
     accepted.extend(results.iter().take(count));
-    // Nobody syncs this: if it outlives the cut, the disk proves nothing.
+    // If it outlives the cut, the disk proves nothing.
     assert_eq!(
-        guest.run("echo here >/data/witness; cat /data/witness"),
+        guest.run(&format!("echo here >{0}; cat {0}", witness(count))),
         "here"
     );
     let board = guest.cut();
@@ -72,7 +77,10 @@ fn power_cuts_take_nothing_accepted() {
     let mut accepted = BTreeMap::new();
     for count in CUTS {
         guest = unsynced(push_until_cut(guest, count, &mut accepted)).boot();
-        assert_eq!(guest.run("cat /data/witness 2>/dev/null"), "");
+        assert_eq!(
+            guest.run(&format!("cat {} 2>/dev/null", witness(count))),
+            ""
+        );
     }
     assert!(accepted.len() >= CUTS.iter().sum());
     println!("{} pushes were accepted", accepted.len());

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use crate::board::{Board, Guest};
 use crate::footprint;
 use crate::harness::http;
-use crate::harness::phone::Phone;
+use crate::harness::phone::{Phone, RESOURCE};
+use crate::harness::tls::{self, Tls};
 
 /// Phones that are logged in when memory is measured.
 const PHONES: usize = 50;
@@ -30,6 +31,15 @@ pub(crate) fn told(guest: &Guest, path: &str) -> Value {
     serde_json::from_str(&reply.body).unwrap()
 }
 
+/// A phone that registers and logs in over TLS.
+pub(crate) fn online(guest: &Guest, user: &str) -> Phone<Tls> {
+    let mut phone = tls::starttls(guest.xmpp, tls::usual());
+    phone.register(user);
+    phone.login(user, RESOURCE);
+    phone.available();
+    phone
+}
+
 #[test]
 #[ignore = "boots a board: board/qemu/smoke.sh"]
 fn phones_get_pushes_and_little_memory_is_used() {
@@ -37,7 +47,7 @@ fn phones_get_pushes_and_little_memory_is_used() {
     footprint::size(&mut guest);
     footprint::idle(&mut guest);
 
-    let mut sam = Phone::online(guest.xmpp, "sam");
+    let mut sam = online(&guest, "sam");
     let id = push(&guest, "sam", "somebody rang");
     let got = sam.push();
     assert_eq!(
@@ -49,7 +59,7 @@ fn phones_get_pushes_and_little_memory_is_used() {
     assert_eq!(told(&guest, &wait)["reached"], true);
 
     let mut phones: Vec<_> = (1..PHONES)
-        .map(|number| Phone::online(guest.xmpp, &format!("phone-{number}")))
+        .map(|number| online(&guest, &format!("phone-{number}")))
         .chain([sam])
         .collect();
     let id = push(&guest, "*", "for all");
