@@ -238,9 +238,11 @@ impl Domain {
             return;
         };
         let user = Rc::clone(&device.account);
+        let is_managed = device.link.as_ref().is_some_and(|link| link.is_managed());
         if device.takes_messages() {
             self.hand_out(&user);
-        } else {
+        } else if !is_managed {
+            // Who says goodbye acknowledges what it has behind that.
             self.reader_left(id);
         }
     }
