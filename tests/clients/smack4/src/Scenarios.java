@@ -224,6 +224,8 @@ public final class Scenarios {
             Check.equal("body", text, message.getBody());
             Check.equal("it has a stamp", true, DelayInformation.from(message) != null);
         }
+        // Smack counts a message only after it has handed it on.
+        bob.sync();
         bob.quit();
         // A connection that is used again may first send what it had not sent before.
         bob = Phone.online("bob", "phone", gateway.port(), pin);

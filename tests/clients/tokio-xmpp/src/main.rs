@@ -215,6 +215,7 @@ async fn offline_message() -> Outcome {
             &bob.hears(text).await?.has_child("delay", DELAY),
         )?;
     }
+    bob.sync().await?;
     bob.quit().await?;
     let mut bob = Phone::online("bob", "phone", port("xmpp")).await?;
     bob.sync().await?;
