@@ -103,6 +103,12 @@ impl Managed {
         Ok(pushes)
     }
 
+    /// Whether the client has all it was sent of what the disk keeps until then.
+    fn has_what_is_kept(&self) -> bool {
+        let is_kept = |one: &Unacknowledged| matches!(one, Unacknowledged::Stanza(Parcel::Kept(_)));
+        !self.unacknowledged.iter().any(is_kept)
+    }
+
     /// Whether the client acknowledges too little to be sent more.
     fn is_full(&self) -> bool {
         self.unacknowledged.len() > limits::UNACKNOWLEDGED
@@ -234,7 +240,11 @@ impl Domain {
             return Ok(());
         };
         let pushes = managed.acknowledge(handled)?;
+        let has_messages = managed.has_what_is_kept();
         link.ping = None;
+        if has_messages {
+            self.has_acknowledged(id);
+        }
         for notification in pushes {
             self.settle(id, notification, DeliveryState::Acknowledged, now);
         }

@@ -1,5 +1,6 @@
-//! XEP-0160: messages that wait for their reader, on the disk. They are handed out in order, a few at a time
-//! with a ping behind them, and forgotten when the ping has been answered.
+//! XEP-0160: messages that wait for their reader, on the disk. They are handed out in order, a few at a time,
+//! and forgotten when the reader has them: a client with stream management acknowledges them (XEP-0198), any
+//! other is sent a ping behind them, whose answer proves it.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -178,9 +179,12 @@ impl Domain {
             return;
         }
         self.handing_out.pings = handed.ping;
-        let mut bytes = Vec::new();
-        ping::write_ping(&format!("{PING}{}", handed.ping), bound, &mut bytes);
-        self.deliver(device, bytes.into());
+        let link = self.link_mut(device);
+        if !link.is_some_and(|link| link.is_managed()) {
+            let mut bytes = Vec::new();
+            ping::write_ping(&format!("{PING}{}", handed.ping), bound, &mut bytes);
+            self.deliver(device, bytes.into());
+        }
         self.handing_out
             .by_user
             .insert(Rc::clone(&bound.user), handed);
@@ -191,17 +195,23 @@ impl Domain {
         let Some(number) = id.strip_prefix(PING) else {
             return false;
         };
-        let user = self
-            .devices
-            .get(device)
-            .map(|device| Rc::clone(&device.account));
-        let Some(user) = user else {
-            return true;
-        };
-        let handed = self.handing_out.by_user.get_mut(&user).filter(|handed| {
-            handed.device == device && !handed.is_read && number.parse() == Ok(handed.ping)
-        });
-        if let Some(handed) = handed {
+        if let Ok(ping) = number.parse::<u32>() {
+            self.forget_read(device, |handed| handed.ping == ping);
+        }
+        true
+    }
+
+    /// A client has acknowledged all messages that were handed to it.
+    pub(super) fn has_acknowledged(&mut self, device: DeviceId) {
+        self.forget_read(device, |_| true);
+    }
+
+    /// Lets the disk forget what a device has been handed and has.
+    fn forget_read(&mut self, device: DeviceId, is_meant: impl Fn(&Handed) -> bool) {
+        let mut all = self.handing_out.by_user.iter_mut();
+        let found =
+            all.find(|(_, handed)| handed.device == device && !handed.is_read && is_meant(handed));
+        if let Some((user, handed)) = found {
             handed.is_read = true;
             let changes = handed.documents.drain(..).map(Change::DeleteDocument);
             let changes = changes.collect();
@@ -210,7 +220,6 @@ impl Domain {
             };
             self.submit(changes, then, super::commits::Waiter::Nobody);
         }
-        true
     }
 
     /// The disk has forgotten what a reader has, or has refused to: then it is handed out again another time.
@@ -229,9 +238,11 @@ impl Domain {
             return;
         };
         let user = Rc::clone(&device.account);
+        let is_managed = device.link.as_ref().is_some_and(|link| link.is_managed());
         if device.takes_messages() {
             self.hand_out(&user);
-        } else {
+        } else if !is_managed {
+            // Who says goodbye acknowledges what it has behind that.
             self.reader_left(id);
         }
     }

@@ -206,7 +206,7 @@ impl Domain {
         {
             link.presence = None;
         }
-        self.reader_left(id);
+        self.reader_said(id);
     }
 
     /// A device never seen before gets what no device of its account has acknowledged: to its user it is

@@ -219,6 +219,7 @@ async def offline_message(gateway):
         message = await bob.next_message()
         equal("body", text, message["body"])
         equal("it has a stamp", True, message.xml.find("{urn:xmpp:delay}delay") is not None)
+    await bob.sync()
     await bob.quit()
     bob = await Phone(gateway, "bob").online()
     await bob.sync()
@@ -266,10 +267,13 @@ async def resumes(gateway):
             # The server knows before, or it does not: both have to end well.
             outcome, _ = await phone.tried()
             equal("outcome of the second login", "resumed", outcome)
-            for number in range(3):
-                message = await phone.next_message()
-                equal("push", (pushes[number], f"{ending} {number}"), (message["id"], message["body"]))
-            equal("chat", f"{ending} chat", await phone.next_body())
+            # Each sender's in their order; the order between senders is not promised.
+            came = [await phone.next_message() for _ in range(4)]
+            by_sender = {"push": [], "anchor": []}
+            for message in came:
+                by_sender[message["from"].user].append((message["id"], message["body"]))
+            equal("pushes", [(pushes[number], f"{ending} {number}") for number in range(3)], by_sender["push"])
+            equal("chats", [f"{ending} chat"], [body for _, body in by_sender["anchor"]])
             equal("what was said from below", f"{ending} from below", await other.next_body())
             for push in pushes:
                 await asyncio.to_thread(gateway.reached, push, "confirmed")
@@ -281,6 +285,34 @@ async def resumes(gateway):
         await other.quit()
     finally:
         wire.close()
+
+
+async def server_restarts(gateway):
+    """The server forgets its sessions, not what it has accepted: the app logs in anew and gets that."""
+    own = Gateway(gateway.directory.with_name("restarted"))
+    try:
+        friend = await Phone(own, "friend").online(register=True)
+        phone = await Phone(own, "loyal").online(register=True)
+        own.push("loyal", "before")
+        equal("push before", "before", await phone.next_body())
+        await phone.sync()
+        await phone.quit()
+        push = own.push("loyal", "while away")
+        await friend.say(f"loyal@{DOMAIN}", "a message")
+        await friend.sync()
+        await asyncio.to_thread(own.stop)
+        await within("the end of the friend's connection", friend.endings.get())
+        await asyncio.to_thread(own.start)
+        outcome, _ = await friend.tried()
+        equal("outcome of the friend's login", "started", outcome)
+        phone = await Phone(own, "loyal").online()
+        equal("what waited", {"while away", "a message"}, {await phone.next_body(), await phone.next_body()})
+        await asyncio.to_thread(own.reached, push, "confirmed")
+        await phone.quit()
+        friend.abort()
+        own.stop()
+    finally:
+        own.close()
 
 
 async def inactive(gateway):
@@ -319,6 +351,7 @@ async def wrong_password(gateway):
 ALL = [
     registers_and_logs_in, direct_tls, tls_at_the_plain_port, older_mechanisms, contacts, questions,
     push_arrives, push_without_receipt, push_while_away, chat, carbons, offline_message, blocking, resumes, inactive,
+    server_restarts,
 ]
 # Refused logins make later ones from the same address wait, so they come when the others are through.
 LAST = [wrong_password]

@@ -102,6 +102,11 @@ fn element_of(stanza: Stanza) -> Element {
     }
 }
 
+pub fn body_of(message: &Element) -> String {
+    let body = message.get_child("body", CLIENT);
+    body.map(Element::text).unwrap_or_default()
+}
+
 impl Phone {
     pub async fn registered(user: &str) -> Outcome<Self> {
         register(user, PASSWORD).await?;
@@ -205,13 +210,14 @@ impl Phone {
         equal("answer to a ping", &Some("result"), &pong.attr("type"))
     }
 
+    pub async fn message(&mut self) -> Outcome<Element> {
+        self.next(|stanza| stanza.name() == "message").await
+    }
+
     pub async fn hears(&mut self, body: &str) -> Outcome<Element> {
-        let message = self.next(|message| message.name() == "message").await?;
-        let got = message
-            .get_child("body", CLIENT)
-            .map(Element::text)
-            .unwrap_or_default();
-        equal(&format!("next message for {}", self.address), body, &*got)?;
+        let message = self.message().await?;
+        let what = format!("next message for {}", self.address);
+        equal(&what, body, &*body_of(&message))?;
         Ok(message)
     }
 
