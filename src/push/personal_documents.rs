@@ -5,7 +5,7 @@ use super::domain::Domain;
 use super::store::{Change, Document, DocumentId, DocumentKind};
 use crate::limits;
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::host::PrivateItem;
+use crate::xmpp::keeper::PrivateItem;
 
 /// What one write adds to a user's private storage at most.
 #[derive(Clone, Copy, Debug, Default)]

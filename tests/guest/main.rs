@@ -3,7 +3,8 @@
 //!
 //! `board/qemu/smoke.sh` runs this; `LANPUSH_BOARD_BIN` names the binary.
 
-#![cfg(all(test, feature = "tls"))]
+#![cfg(test)]
+#![cfg(feature = "tls")]
 
 #[path = "../harness/mod.rs"]
 mod harness;

@@ -5,7 +5,7 @@ use minidom::Element;
 use crate::limits;
 use crate::xmpp::addressee::Addressee;
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::host::PrivateItem;
+use crate::xmpp::keeper::PrivateItem;
 use crate::xmpp::router::{Context, Reply, Route};
 use crate::xmpp::stanza::Iq;
 

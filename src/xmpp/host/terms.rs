@@ -2,15 +2,6 @@
 
 use std::fmt;
 
-/// An element of private storage (XEP-0049).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PrivateItem {
-    /// Its namespace and name.
-    pub key: String,
-    /// The element; `None` if it is empty and need not be kept.
-    pub text: Option<String>,
-}
-
 /// When a password that somebody sends is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
