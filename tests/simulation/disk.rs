@@ -224,16 +224,18 @@ impl Disk {
         waiting
     }
 
-    /// The gateway hears of a batch.
-    pub(crate) fn hears(&self, ticket: Ticket, taken: bool) {
+    /// The gateway hears of a batch: which heads somebody waited for were in it.
+    pub(crate) fn hears(&self, ticket: Ticket, taken: bool) -> Vec<NotificationId> {
         let mut journal = self.journal.borrow_mut();
-        let before = journal.before.remove(&ticket).filter(|_| !taken);
-        for (id, head) in before.into_iter().flatten() {
+        let before = journal.before.remove(&ticket).unwrap_or_default();
+        let ids = before.iter().map(|(id, _)| *id).collect();
+        for (id, head) in before.into_iter().filter(|_| !taken) {
             match head {
                 Some(head) => drop(journal.heads.insert(id, head)),
                 None => drop(journal.heads.remove(&id)),
             }
         }
+        ids
     }
 
     /// The gateway has heard of a batch.

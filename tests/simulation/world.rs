@@ -54,6 +54,8 @@ pub(crate) struct World {
     /// What was accepted during this event, and whether it tells of a batch.
     accepted: Option<NotificationId>,
     stored: bool,
+    /// What that batch says of: the history does not give up the one it makes room for.
+    brought: Vec<NotificationId>,
     /// What each notification was worth before it, and how many waited for it.
     ranks: BTreeMap<NotificationId, (u8, usize)>,
     /// Whether something was forgotten for its age.
@@ -96,6 +98,7 @@ impl World {
             removals: 0,
             accepted: None,
             stored: false,
+            brought: Vec::new(),
             ranks: BTreeMap::new(),
             aged: false,
         };
@@ -150,6 +153,7 @@ impl World {
     pub(crate) fn handle(&mut self, event: Event<'_>) {
         let now = self.now;
         (self.removals, self.accepted, self.aged) = (0, None, false);
+        self.brought.clear();
         self.stored = matches!(event, Event::Stored { .. });
         if self.stored {
             let views = self.views();
@@ -161,7 +165,7 @@ impl World {
             _ => None,
         };
         if let Event::Stored { ticket, outcome } = &event {
-            self.disk.hears(*ticket, outcome.is_ok());
+            self.brought = self.disk.hears(*ticket, outcome.is_ok());
         }
         self.gateway().handle(event, now);
         let mut bytes = Vec::new();
@@ -718,7 +722,7 @@ impl World {
             };
             let better = after
                 .iter()
-                .filter(|(other, _)| Some(**other) != self.accepted);
+                .filter(|(other, _)| !self.brought.contains(other));
             let better = better.filter(|(other, _)| self.ranks.contains_key(other));
             let better = better.min_by_key(|(other, (rank, _))| (*rank, **other));
             if let Some((other, (least, _))) = better {
