@@ -16,7 +16,7 @@ mod tests {
     use std::thread;
     use std::time::{Duration, Instant};
 
-    use lanpush::limits::RECEIPT_DELAY;
+    use lanpush::limits::{RECEIPT_DELAY, STORE_DELAY};
     use serde_json::{Value, json};
 
     use crate::harness::http;
@@ -66,7 +66,7 @@ mod tests {
             phone.ping();
         }
         // What was wanted until now is on the disk, or will be within this time.
-        thread::sleep(2 * RECEIPT_DELAY + Duration::from_secs(60));
+        thread::sleep(STORE_DELAY + 2 * RECEIPT_DELAY);
         let look = || {
             let mut found = Files::new();
             files(&data, &mut found);

@@ -28,6 +28,8 @@ struct Journal {
     /// Heads as the gateway has last written them, and those it has written since somebody looked.
     heads: BTreeMap<NotificationId, Head>,
     turns: Vec<Turn>,
+    /// What heads were before a batch that somebody waits for: refused, it changes nothing.
+    before: BTreeMap<Ticket, Vec<(NotificationId, Option<Head>)>>,
     /// Users of whom something was submitted that the gateway has not heard of yet.
     changing: BTreeMap<Ticket, BTreeSet<String>>,
 }
@@ -220,6 +222,20 @@ impl Disk {
             }
         }
         waiting
+    }
+
+    /// The gateway hears of a batch: which heads somebody waited for were in it.
+    pub(crate) fn hears(&self, ticket: Ticket, taken: bool) -> Vec<NotificationId> {
+        let mut journal = self.journal.borrow_mut();
+        let before = journal.before.remove(&ticket).unwrap_or_default();
+        let ids = before.iter().map(|(id, _)| *id).collect();
+        for (id, head) in before.into_iter().filter(|_| !taken) {
+            match head {
+                Some(head) => drop(journal.heads.insert(id, head)),
+                None => drop(journal.heads.remove(&id)),
+            }
+        }
+        ids
     }
 
     /// The gateway has heard of a batch.
@@ -420,6 +436,10 @@ impl Store for Port {
                 Change::PutHead(head) => {
                     let before = journal.heads.insert(head.id, *head);
                     journal.turns.push((before, *head));
+                    if urgency != Urgency::Soon {
+                        let own = journal.before.entry(ticket).or_default();
+                        own.push((head.id, before));
+                    }
                     continue;
                 }
                 Change::PutAccount(account) => &account.name,

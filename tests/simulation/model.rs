@@ -19,6 +19,8 @@ pub(crate) struct User {
     /// As far as anybody was told.
     pub(crate) exists: bool,
     pub(crate) password: String,
+    /// Passwords that somebody has asked for.
+    pub(crate) tried: BTreeSet<String>,
     /// Password changes so far, and requests on their way that may change the account.
     pub(crate) version: u64,
     pub(crate) changing: u32,
@@ -97,6 +99,7 @@ impl Model {
         let user = self.users.entry(name.to_owned()).or_default();
         if user.password.is_empty() {
             user.password = format!("secret of {name}");
+            user.tried.insert(user.password.clone());
         }
         user
     }
@@ -348,7 +351,7 @@ impl Model {
         let mut stored = BTreeMap::new();
         for row in rows {
             if let Row::Account(account) = row {
-                stored.insert(account.name.clone(), account.password.clone());
+                stored.insert(account.name.clone(), account);
             }
         }
         let names: BTreeSet<String> = self.users.keys().chain(stored.keys()).cloned().collect();
@@ -356,16 +359,19 @@ impl Model {
         for name in names {
             let user = self.user(&name);
             match stored.get(&name) {
-                Some(password) => {
+                Some(account) => {
                     if !user.exists && lost.contains(&name) {
                         undone.insert(name.clone());
                     }
-                    if *password != user.password {
+                    if !account.is_password(&user.password) {
                         assert!(
                             user.is_unsure() || lost.contains(&name),
                             "{name} has a password nobody set"
                         );
-                        user.password.clone_from(password);
+                        let other = user.tried.iter().find(|tried| account.is_password(tried));
+                        other
+                            .expect("somebody has asked for it")
+                            .clone_into(&mut user.password);
                         user.version += 1;
                     }
                     user.exists = true;

@@ -48,6 +48,7 @@ pub(crate) struct Phone {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     Register { password: String },
+    Fields,
     Login { resource: String, version: u64 },
     Labels,
     Ping,
@@ -194,6 +195,25 @@ impl Wire {
         self.ask("set", &payload, Asked::Register { password });
     }
 
+    fn ask_fields(&mut self, known: &Knowledge<'_>) {
+        let user = &known.phone.user;
+        let payload = format!("<query xmlns='jabber:iq:auth'><username>{user}</username></query>");
+        self.ask("get", &payload, Asked::Fields);
+    }
+
+    /// By digest where that is offered, which needs a password that is kept in the clear.
+    fn prove(&mut self, fields: &Node, known: &Knowledge<'_>) {
+        let query = *fields.nodes().first().unwrap();
+        let has_digest = query.nodes().iter().any(|field| field.name == "digest");
+        let proof = if has_digest {
+            let digest = auth::digest(&self.stream, known.password);
+            format!("<digest>{digest}</digest>")
+        } else {
+            format!("<password>{}</password>", known.password)
+        };
+        self.log_in(known, &proof);
+    }
+
     fn log_in(&mut self, known: &Knowledge<'_>, secret: &str) {
         let Phone { user, resource, .. } = known.phone;
         let payload = format!(
@@ -227,10 +247,8 @@ impl Wire {
             ("iq", Some("result")) => {
                 let id = node.attribute("id").unwrap();
                 match self.asked.remove(id) {
-                    Some(Asked::Register { .. }) if !habits.pipelines => {
-                        let digest = auth::digest(&self.stream, known.password);
-                        self.log_in(known, &format!("<digest>{digest}</digest>"));
-                    }
+                    Some(Asked::Register { .. }) if !habits.pipelines => self.ask_fields(known),
+                    Some(Asked::Fields) => self.prove(node, known),
                     Some(Asked::Login { .. }) => self.greet(known, random),
                     Some(_) => {}
                     None => panic!("an answer to {id:?}, which was not asked or has one"),
@@ -240,7 +258,7 @@ impl Wire {
                 let id = node.attribute("id").unwrap();
                 let asked = self.asked.remove(id);
                 match asked.expect("an answer to what was not asked") {
-                    Asked::Register { .. } | Asked::Login { .. } => self.send("</stream:stream>"),
+                    Asked::Register { .. } | Asked::Fields | Asked::Login { .. } => self.send("</stream:stream>"),
                     Asked::Labels | Asked::Ping | Asked::Confirmation => {}
                 }
             }

@@ -7,7 +7,7 @@ use lanpush::push::notification::{DeliveryState, Extras, Link, NotificationId, P
 use lanpush::push::{AskId, ConnId, Draft, Event, Request, TopicOf, Until, Withdrawal};
 use lanpush::time::keeper::{CEILING, FLOOR};
 
-use super::phone::{Habits, Knowledge, Phone};
+use super::phone::{Habits, Knowledge, Phone, Wire};
 use super::world::{BEGIN, World, by_state};
 
 /// Events after which a server that still has something to do will never come to rest.
@@ -110,7 +110,7 @@ impl World {
     }
 
     /// Conn of a random wire for which something holds.
-    fn some_wire(&self, wanted: impl Fn(&super::phone::Wire) -> bool) -> Option<ConnId> {
+    fn some_wire(&self, wanted: impl Fn(&Wire) -> bool) -> Option<ConnId> {
         let found: Vec<ConnId> = self
             .wires
             .iter()
@@ -121,7 +121,7 @@ impl World {
     }
 
     fn some_bytes(&mut self) {
-        let ready = |wire: &super::phone::Wire| !wire.outgoing.is_empty() && !wire.closed;
+        let ready = |wire: &Wire| !wire.outgoing.is_empty() && !wire.closed;
         let Some(conn) = self.some_wire(ready) else {
             return;
         };
@@ -145,7 +145,7 @@ impl World {
     }
 
     fn some_phone_reads(&mut self) {
-        let ready = |wire: &super::phone::Wire| !wire.inbox.is_empty() && !wire.dead;
+        let ready = |wire: &Wire| !wire.inbox.is_empty() && !wire.dead;
         if let Some(conn) = self.some_wire(ready) {
             let phone = self.wire(conn).phone;
             if !self.phones[phone].habits.silent || self.random.one_in(4) {
@@ -359,7 +359,7 @@ impl World {
 
     fn some_flush(&mut self) {
         let hurry = self.random.one_in(2);
-        let ready = |wire: &super::phone::Wire| {
+        let ready = |wire: &Wire| {
             wire.tell && !wire.dead && !wire.closed && (hurry || wire.inbox.is_empty())
         };
         if let Some(conn) = self.some_wire(ready) {
@@ -389,7 +389,7 @@ impl World {
     }
 
     fn some_end(&mut self) {
-        if let Some(conn) = self.gone.pop() {
+        if let Some(Wire { conn, .. }) = self.gone.pop() {
             self.handle(Event::Disconnected { conn });
         } else if let Some(conn) = self.some_wire(|wire| wire.dead || wire.closed) {
             self.disconnect(conn);
@@ -448,10 +448,11 @@ impl World {
             resource: self.random.one_in(3).then(|| "AndroidpnClient".to_owned()),
         };
         let request = match self.random.below(10) {
-            0..2 => Request::AddUser { name, password },
-            2..5 => Request::SetPassword { name, password },
-            5 => Request::RemoveUser { name },
-            6..9 => Request::Subscribe(topic),
+            // Whose password is kept as keys takes long to log in.
+            0 => Request::AddUser { name, password },
+            1 => Request::SetPassword { name, password },
+            2 => Request::RemoveUser { name },
+            3..8 => Request::Subscribe(topic),
             _ => Request::Unsubscribe(topic),
         };
         self.ask(request);
@@ -502,7 +503,7 @@ impl World {
     fn settle_one(&mut self) -> bool {
         if !self.disk.outcomes.is_empty() {
             self.outcome();
-        } else if let Some(conn) = self.gone.pop() {
+        } else if let Some(Wire { conn, .. }) = self.gone.pop() {
             self.handle(Event::Disconnected { conn });
         } else if let Some(conn) = self.some_wire(|wire| wire.dead || wire.ended && wire.closed) {
             self.disconnect(conn);

@@ -36,7 +36,7 @@ pub(crate) struct World {
     pub(crate) phones: Vec<Phone>,
     pub(crate) wires: Vec<Wire>,
     /// Connections that are gone, of which the server has not heard.
-    pub(crate) gone: Vec<ConnId>,
+    pub(crate) gone: Vec<Wire>,
     pub(crate) now: Now,
     /// What the machine's own clock shows, and who judges it.
     pub(crate) system: u64,
@@ -54,6 +54,8 @@ pub(crate) struct World {
     /// What was accepted during this event, and whether it tells of a batch.
     accepted: Option<NotificationId>,
     stored: bool,
+    /// What that batch says of: the history does not give up the one it makes room for.
+    brought: Vec<NotificationId>,
     /// What each notification was worth before it, and how many waited for it.
     ranks: BTreeMap<NotificationId, (u8, usize)>,
     /// Whether something was forgotten for its age.
@@ -96,6 +98,7 @@ impl World {
             removals: 0,
             accepted: None,
             stored: false,
+            brought: Vec::new(),
             ranks: BTreeMap::new(),
             aged: false,
         };
@@ -150,6 +153,7 @@ impl World {
     pub(crate) fn handle(&mut self, event: Event<'_>) {
         let now = self.now;
         (self.removals, self.accepted, self.aged) = (0, None, false);
+        self.brought.clear();
         self.stored = matches!(event, Event::Stored { .. });
         if self.stored {
             let views = self.views();
@@ -160,6 +164,9 @@ impl World {
             Event::Stored { ticket, .. } => Some(*ticket),
             _ => None,
         };
+        if let Event::Stored { ticket, outcome } = &event {
+            self.brought = self.disk.hears(*ticket, outcome.is_ok());
+        }
         self.gateway().handle(event, now);
         let mut bytes = Vec::new();
         while let Some(action) = self.gateway().poll_action(&mut bytes, now) {
@@ -260,12 +267,6 @@ impl World {
     }
 
     fn perform(&mut self, action: Action, bytes: &[u8]) {
-        if let Action::Send { conn, .. } | Action::Close { conn } | Action::Resume { conn } = action
-            && self.gone.contains(&conn)
-        {
-            // The edge has not told the server yet.
-            return;
-        }
         match action {
             Action::Send { conn, tell } => {
                 assert!(!bytes.is_empty(), "nothing to send");
@@ -298,7 +299,8 @@ impl World {
     }
 
     pub(crate) fn wire(&mut self, conn: ConnId) -> &mut Wire {
-        let wire = self.wires.iter_mut().find(|wire| wire.conn == conn);
+        let mut wires = self.wires.iter_mut().chain(&mut self.gone);
+        let wire = wires.find(|wire| wire.conn == conn);
         wire.unwrap_or_else(|| panic!("the server uses {conn:?}, which is gone"))
     }
 
@@ -378,7 +380,7 @@ impl World {
                     let stored = self.disk.account(&name);
                     let stored = stored.expect("a registration is answered and not durable");
                     let user = self.model.user(&name);
-                    assert!(stored.password == password || user.changing > 0);
+                    assert!(stored.is_password(&password) || user.changing > 0);
                     if !user.exists {
                         user.password = password;
                     }
@@ -390,7 +392,7 @@ impl World {
                 self.note(format!("{key:?} is logged in on {conn:?}"));
                 self.wire(conn).device = Some(key);
             }
-            Asked::Labels | Asked::Ping | Asked::Confirmation => {}
+            Asked::Fields | Asked::Labels | Asked::Ping | Asked::Confirmation => {}
         }
     }
 
@@ -405,6 +407,7 @@ impl World {
             Asked::Register { password } => faulty || user.is_unsure() || password != user.password,
             Asked::Login { version, .. } => faulty || user.is_unsure() || version != user.version,
             Asked::Labels => true,
+            Asked::Fields => faulty,
             Asked::Ping | Asked::Confirmation => false,
         };
         assert!(excused, "{name} is refused: {node}");
@@ -419,7 +422,7 @@ impl World {
             ("conflict", Some(key)) => {
                 // The newer login of the same device may still be on its way to us.
                 let user = key.0;
-                let others = self.wires.iter();
+                let others = self.wires.iter().chain(&self.gone);
                 let others = others.filter(|wire| self.phones[wire.phone].user == user);
                 assert!(others.count() > 1, "a conflict with nobody");
             }
@@ -447,16 +450,20 @@ impl World {
                 let twin = self.model.pushes.insert(draft.message.clone(), push);
                 assert!(twin.is_none(), "two pushes have one message");
             }
-            Request::SetPassword { name, .. } => self.model.user(name).changing += 1,
+            Request::SetPassword { name, password } => {
+                let user = self.model.user(name);
+                user.changing += 1;
+                user.tried.insert(password.clone());
+            }
             Request::RemoveUser { name } => self.model.user(name).removing += 1,
             Request::Withdraw(withdrawal) => {
                 let meant = self.model.meant(withdrawal);
                 self.model.withdrawing.insert(ask, meant);
             }
-            Request::AddUser { .. }
-            | Request::Wait { .. }
-            | Request::Subscribe(_)
-            | Request::Unsubscribe(_) => {}
+            Request::AddUser { name, password } => {
+                self.model.user(name).tried.insert(password.clone());
+            }
+            Request::Wait { .. } | Request::Subscribe(_) | Request::Unsubscribe(_) => {}
             other @ Request::PutAccount { .. } => unreachable!("{other:?} is not asked"),
         }
         self.model.asks.insert(ask, request.clone());
@@ -475,10 +482,8 @@ impl World {
             Request::AddUser { name, password } => {
                 if answer.is_ok() {
                     let stored = self.disk.account(&name);
-                    assert_eq!(
-                        stored.map(|account| account.password),
-                        Some(password.clone())
-                    );
+                    let stored = stored.expect("a user is added and not durable");
+                    assert!(stored.is_password(&password));
                     let user = self.model.user(&name);
                     user.exists = true;
                     user.password = password;
@@ -717,7 +722,7 @@ impl World {
             };
             let better = after
                 .iter()
-                .filter(|(other, _)| Some(**other) != self.accepted);
+                .filter(|(other, _)| !self.brought.contains(other));
             let better = better.filter(|(other, _)| self.ranks.contains_key(other));
             let better = better.min_by_key(|(other, (rank, _))| (*rank, **other));
             if let Some((other, (least, _))) = better {
@@ -886,7 +891,8 @@ impl World {
     /// A phone connects.
     pub(crate) fn connect(&mut self, phone: usize) -> ConnId {
         let taken = |conn: &ConnId| {
-            self.gone.contains(conn) || self.wires.iter().any(|wire| wire.conn == *conn)
+            let mut wires = self.gone.iter().chain(&self.wires);
+            wires.any(|wire| wire.conn == *conn)
         };
         let conn = (0..).map(ConnId).find(|conn| !taken(conn)).unwrap();
         self.note(format!("phone {phone} connects as {conn:?}"));
@@ -899,8 +905,8 @@ impl World {
     /// A connection is gone for both ends.
     pub(crate) fn disconnect(&mut self, conn: ConnId) {
         self.note(format!("{conn:?} is gone"));
-        self.wires.retain(|wire| wire.conn != conn);
-        self.gone.push(conn);
+        let wire = self.wires.iter().position(|wire| wire.conn == conn);
+        self.gone.push(self.wires.remove(wire.unwrap()));
     }
 
     /// Lets time pass, with a tick at each deadline on the way.
