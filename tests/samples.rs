@@ -1,8 +1,14 @@
-//! `config/lanpush.toml` is the manual: what it says is what the program does.
+//! `config/lanpush.toml` is the manual: what it says is what the program does. The other files there are samples,
+//! which give the reason of every value that differs.
 
 #![cfg(test)]
 
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
 use lanpush::config::Config;
+use lanpush::edge::HAS_TLS;
 
 const MANUAL: &str = include_str!("../config/lanpush.toml");
 
@@ -13,9 +19,9 @@ struct Entry {
     comment: String,
 }
 
-fn entries() -> Vec<Entry> {
+fn entries_of(text: &str) -> Vec<Entry> {
     let (mut section, mut comment, mut entries) = (String::new(), String::new(), Vec::new());
-    for line in MANUAL.lines() {
+    for line in text.lines() {
         if let Some(text) = line.strip_prefix('#') {
             comment.push_str(text);
             comment.push('\n');
@@ -34,6 +40,63 @@ fn entries() -> Vec<Entry> {
         }
     }
     entries
+}
+
+fn entries() -> Vec<Entry> {
+    entries_of(MANUAL)
+}
+
+/// The samples with their texts.
+fn samples() -> Vec<(PathBuf, String)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let mut paths: Vec<PathBuf> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| !path.ends_with("lanpush.toml"))
+        .collect();
+    paths.sort();
+    let names: Vec<_> = paths.iter().filter_map(|path| path.file_stem()).collect();
+    assert_eq!(names, ["ci", "office", "raspberrypi", "router-64mb"]);
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        (path, text)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+#[test]
+fn every_value_of_a_sample_differs_and_says_why() {
+    let manual = entries();
+    for (path, text) in samples() {
+        let name = path.display();
+        for entry in entries_of(&text) {
+            let key = &entry.path;
+            let default = manual.iter().find(|manual| manual.path == *key);
+            let default = default.unwrap_or_else(|| panic!("{name}: no key {key}"));
+            assert_ne!(entry.value, default.value, "{name}: {key} is the default");
+            assert_ne!(entry.comment, "", "{name}: {key} does not say why");
+            assert_ne!(entry.comment, default.comment, "{name}: {key}");
+        }
+    }
+}
+
+#[test]
+fn the_program_takes_every_sample() {
+    for (path, text) in samples() {
+        let name = path.display();
+        let mut sample = Config::parse(&text).unwrap_or_else(|error| panic!("{name} {error}"));
+        let check = Command::new(env!("CARGO_BIN_EXE_lanpush"))
+            .args(["check", "--domain", "push.lan", "--config"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&check.stderr);
+        assert_eq!(check.status.code(), Some(0), "{name}: {told}");
+        sample.server.domain = "push.lan".into();
+        sample.tls.enabled = HAS_TLS;
+        let effective = String::from_utf8(check.stdout).unwrap();
+        assert_eq!(Config::parse(&effective), Ok(sample), "{name}");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@
 //! | `repair`, `repairs`, `repair_counts`, `trial`, `failed_open`, `backup` | what happens when its files are damaged, and what is kept for that case |
 //! | `export`, `import`, `offline` | everything in one file |
 //! | `timer`, `clock`, `clock_set`, `entropy`, `signals`, `bell` | time, randomness, signals, waking tasks |
+//! | `supervisor` | what systemd is told |
 //! | `logging`, `seldom`, `summary`, `lan`, `error` | what a person reads |
 
 mod admin;
@@ -55,6 +56,7 @@ mod signals;
 pub mod storage;
 mod storage_thread;
 mod summary;
+mod supervisor;
 mod table;
 mod timer;
 #[cfg(feature = "tls")]

@@ -21,6 +21,7 @@ use super::phones::Phones;
 use super::signals::{Wish, Wishes};
 use super::storage::Outcomes;
 use super::summary::{self, Addresses};
+use super::supervisor::Supervisor;
 use super::tls::Acceptor;
 use super::trial::Trial;
 use super::web::Web;
@@ -170,10 +171,16 @@ async fn serve_until_stopped(
     summary::ready(&addresses);
     let fingerprint = hub.tls().map(Acceptor::fingerprint);
     summary::print(&serve.config, &addresses, fingerprint.as_deref());
+    let supervisor = Rc::new(Supervisor::of_this_process());
+    supervisor.ready();
+    hub.spawn(Rc::clone(&supervisor).stay_alive());
 
     while wishes.next().await == Wish::Reload {
+        supervisor.reloading();
         reload(hub, &serve.reload);
+        supervisor.ready();
     }
+    supervisor.stopping();
     drop(doors);
     stop(hub, wishes).await
 }

@@ -9,6 +9,7 @@ mod crash;
 mod hostile;
 mod phones;
 mod start;
+mod supervisor;
 #[cfg(feature = "tls")]
 mod tls;
 mod waiting;
