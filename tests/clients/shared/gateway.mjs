@@ -1,8 +1,8 @@
 // The server as senders see it, over HTTP; and how scenarios run.
 
 import { spawn } from "node:child_process";
-import path from "node:path";
 import readline from "node:readline";
+import { fileURLToPath } from "node:url";
 
 export const DOMAIN = "push.lan";
 // Longest wait for anything, in milliseconds; reached only when something is wrong.
@@ -46,7 +46,7 @@ export class Gateway {
 // See wire.py.
 export class Wire {
   constructor(port) {
-    const program = path.join(import.meta.dirname, "wire.py");
+    const program = fileURLToPath(new URL("wire.py", import.meta.url));
     this.process = spawn("python3", [program, String(port)], { stdio: ["pipe", "pipe", "inherit"] });
     this.lines = readline.createInterface({ input: this.process.stdout })[Symbol.asyncIterator]();
   }

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 
 need_cargo
-need cc gcc
+need cc build-essential
 need python3 python3
 tokio_xmpp=$cache/tokio-xmpp
 prepare "build with tokio-xmpp" 1200 cargo build --locked --manifest-path tests/clients/tokio-xmpp/Cargo.toml \
