@@ -178,16 +178,11 @@ impl Domain {
             return;
         };
         let sees = self.may_see(&bound.user, user);
-        let shown = self.seeing(user).into_iter().filter(|_| sees);
-        let shown: Vec<DeviceId> = shown.collect();
-        for other in &shown {
-            if let (Some(sender), Some(words)) = (
-                self.sender(*other),
-                self.chat(*other)
-                    .and_then(|chat| chat.circle.presence.clone()),
-            ) {
-                self.show_session(&sender, &words, device);
-            }
+        let mut shown = self.shown(user);
+        // Who is blocked hears what is heard of somebody who is away.
+        shown.retain(|(sender, _)| sees && self.is_unhindered(sender, &bound));
+        for (sender, words) in &shown {
+            self.show_session(sender, words, device);
         }
         if shown.is_empty() {
             let kind = if sees { "unavailable" } else { "unsubscribed" };

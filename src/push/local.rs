@@ -15,13 +15,11 @@ use super::store::DeviceId;
 use crate::config::Config;
 use crate::time::{Now, Wall};
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::feature::blocking;
 use crate::xmpp::feature::message::Message;
 use crate::xmpp::feature::presence::Taken;
 use crate::xmpp::feature::roster;
 use crate::xmpp::host::{
-    AccountChange, Attempt, Enabled, Host, Login, Presence, PrivateItem, Registration, Scope,
-    TopicChange,
+    AccountChange, Attempt, Enabled, Host, Login, Presence, Registration, Scope, TopicChange,
 };
 use crate::xmpp::jid::Jid;
 use crate::xmpp::payload::caps::Caps;
@@ -44,7 +42,8 @@ pub struct Local<'a> {
 }
 
 impl Local<'_> {
-    fn user(&self) -> Result<Rc<str>, StanzaError> {
+    /// Whose connection it is.
+    pub(super) fn user(&self) -> Result<Rc<str>, StanzaError> {
         let device = self.device.and_then(|id| self.domain.devices.get(id));
         device
             .map(|device| Rc::clone(&device.account))
@@ -360,35 +359,5 @@ impl Host for Local<'_> {
     fn pass_answer(&mut self, to: &Jid, answer: &Element) -> bool {
         self.device
             .is_some_and(|device| self.domain.pass_answer(device, to, answer))
-    }
-
-    fn vcard(&self, user: &str) -> Result<Option<String>, StanzaError> {
-        self.domain.vcard(user)
-    }
-
-    fn change_vcard(&mut self, card: Option<String>) -> Result<(), StanzaError> {
-        let user = self.user()?;
-        self.domain
-            .change_vcard(&user, card, Waiter::Conn(self.conn))
-    }
-
-    fn private(&self, key: &str) -> Result<Option<String>, StanzaError> {
-        self.domain.private(&self.user()?, key)
-    }
-
-    fn change_private(&mut self, items: Vec<PrivateItem>) -> Result<(), StanzaError> {
-        let user = self.user()?;
-        self.domain
-            .change_private(&user, items, Waiter::Conn(self.conn))
-    }
-
-    fn blocked(&mut self) -> Result<Vec<String>, StanzaError> {
-        let device = self.device.ok_or(StanzaError::NotAuthorized)?;
-        self.domain.blocked(device)
-    }
-
-    fn block(&mut self, change: blocking::Change) -> Result<(), StanzaError> {
-        let device = self.device.ok_or(StanzaError::NotAuthorized)?;
-        self.domain.block(device, change, Waiter::Conn(self.conn))
     }
 }

@@ -8,11 +8,11 @@ use minidom::Element;
 
 pub use self::terms::*;
 use super::error::StanzaError;
-use super::feature::blocking;
 use super::feature::message::Message;
 use super::feature::presence::Taken;
 use super::feature::roster;
 use super::jid::Jid;
+use super::keeper::Keeper;
 use super::payload::caps::Caps;
 use super::sasl::keys::Keys;
 use super::session::Bound;
@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::time::Wall;
 
 /// The server as one connection sees it. An implementation knows which connection it stands for.
-pub trait Host {
+pub trait Host: Keeper {
     /// The effective configuration.
     fn config(&self) -> &Config;
 
@@ -252,40 +252,4 @@ pub trait Host {
 
     /// Passes an answer on to the client that asked; false if that has asked nothing of the kind.
     fn pass_answer(&mut self, to: &Jid, answer: &Element) -> bool;
-
-    /// A user's vCard, as text.
-    ///
-    /// # Errors
-    /// `internal-server-error` if the store cannot be read.
-    fn vcard(&self, user: &str) -> Result<Option<String>, StanzaError>;
-
-    /// Replaces the bound user's vCard, or removes it; the outcome comes later.
-    ///
-    /// # Errors
-    /// `resource-constraint`.
-    fn change_vcard(&mut self, card: Option<String>) -> Result<(), StanzaError>;
-
-    /// An element of the bound user's private storage, as text.
-    ///
-    /// # Errors
-    /// `internal-server-error` if the store cannot be read.
-    fn private(&self, key: &str) -> Result<Option<String>, StanzaError>;
-
-    /// Replaces elements of the bound user's private storage, all or nothing; the outcome comes later.
-    ///
-    /// # Errors
-    /// `not-acceptable` if there would be too much of them, `internal-server-error` or `resource-constraint`.
-    fn change_private(&mut self, items: Vec<PrivateItem>) -> Result<(), StanzaError>;
-
-    /// Whom the bound user has blocked, in the name the client uses; the session is told of changes from now on.
-    ///
-    /// # Errors
-    /// `internal-server-error` if the store cannot be read.
-    fn blocked(&mut self) -> Result<Vec<String>, StanzaError>;
-
-    /// Changes whom the bound user has blocked; the outcome comes later.
-    ///
-    /// # Errors
-    /// `not-acceptable` for too many, `internal-server-error` or `resource-constraint`.
-    fn block(&mut self, change: blocking::Change) -> Result<(), StanzaError>;
 }

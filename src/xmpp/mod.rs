@@ -9,6 +9,7 @@ pub mod feature;
 pub mod header;
 pub mod host;
 pub mod jid;
+pub mod keeper;
 pub mod ns;
 pub mod payload;
 pub mod router;
