@@ -110,3 +110,52 @@ fn no_node(iq: &Iq<'_>) -> Result<(), StanzaError> {
         Some(_) => Err(StanzaError::ItemNotFound),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_hash_is_that_of_what_the_server_says() {
+        let info = server();
+        let presence = format!(
+            "<presence xmlns='jabber:client'>{}</presence>",
+            stream_feature()
+        );
+        let announced = caps::Caps::of(&presence.parse().unwrap()).unwrap();
+        assert!(announced.fits(&info));
+        // What a client computes, by hand: identity, then features in order.
+        let mut text = "server/im//lanpush<".to_owned();
+        let features: BTreeSet<&str> = info
+            .children()
+            .filter_map(|child| attr(child, "var"))
+            .collect();
+        assert_eq!(features.len(), info.children().count() - 1, "each once");
+        for feature in features {
+            text += feature;
+            text.push('<');
+        }
+        let digest = <sha1::Sha1 as sha1::Digest>::digest(text);
+        let ver = <base64ct::Base64 as base64ct::Encoding>::encode_string(&digest);
+        assert_eq!(caps::hash(&info), Some(ver));
+    }
+
+    #[test]
+    fn nothing_is_announced_that_is_not_there() {
+        let said: Vec<String> = server()
+            .children()
+            .filter_map(|child| attr(child, "var").map(ToOwned::to_owned))
+            .collect();
+        for absent in [
+            "urn:xmpp:mam:2",
+            "http://jabber.org/protocol/muc",
+            "http://jabber.org/protocol/pubsub",
+            "urn:xmpp:http:upload:0",
+            "http://jabber.org/protocol/commands",
+        ] {
+            assert!(!said.iter().any(|feature| feature == absent), "{absent}");
+        }
+    }
+}
