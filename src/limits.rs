@@ -6,12 +6,16 @@
 mod clock;
 mod contacts;
 mod login;
+mod management;
+mod requests;
 
 use std::time::Duration;
 
 pub use clock::*;
 pub use contacts::*;
 pub use login::*;
+pub use management::*;
+pub use requests::*;
 
 // ---- one XMPP stream -------------------------------------------------------------------------
 
@@ -346,48 +350,3 @@ pub const IMPORT_PAGE: usize = 32 * 1024;
 pub const DOCUMENT: usize = 60_000;
 /// Bytes of a document's name: the longest bare JID, or the name and namespace of an element.
 pub const DOCUMENT_NAME: usize = 2 * JID_PART + 1;
-
-/// Stanzas a managed session is sent before its client acknowledges any. Beyond it the stream ends with a
-/// policy violation; pushes stay in the device's queue, messages wait for the next login.
-pub const UNACKNOWLEDGED: usize = 2000;
-/// Bytes of them; what happens beyond it is the same.
-pub const UNACKNOWLEDGED_BYTES: usize = 256 * 1024;
-/// Stanzas a managed session is sent before its client is asked to acknowledge them. A message asks at once.
-pub const STANZAS_PER_REQUEST: usize = 16;
-/// Sessions that keep sleeping after their connection is lost; about 1 KB each, and what they are sent
-/// meanwhile. Beyond it the one asleep longest ends, and its client logs in anew.
-pub const SLEEPERS: usize = 1000;
-/// Bytes of stanzas that wait for them all together; what happens beyond it is the same.
-pub const SLEEPERS_BYTES: usize = 4 * 1024 * 1024;
-/// A lost session can be resumed for so long, unless `xmpp.resume` says otherwise.
-pub const RESUME: Duration = Duration::from_secs(24 * 3600);
-/// Silence after which a client with stream management is asked whether it is there: such clients ask by
-/// themselves every few minutes, and every packet of ours wakes a phone's radio.
-pub const MANAGED_IDLE: Duration = Duration::from_secs(11 * 60);
-
-/// Senders of which an inactive client's latest presence waits; beyond it all of them are sent.
-pub const INACTIVE_PRESENCES: usize = 200;
-/// How long a push of low priority waits for somebody to look at an inactive client.
-pub const INACTIVE_HOLD: Duration = Duration::from_secs(10 * 60);
-
-// ---- what chat apps keep and ask ---------------------------------------------------------------
-
-/// Bytes of a vCard, on disk; a small picture fits in. Over it: `not-acceptable`.
-pub const VCARD: usize = 48 * 1024;
-/// Bytes of one element of private storage, on disk; over it: `not-acceptable`.
-pub const PRIVATE_ITEM: usize = 48 * 1024;
-/// Elements one user keeps there; over it: `not-acceptable`.
-pub const PRIVATE_ITEMS: usize = 64;
-/// Bytes of all of them; over it: `not-acceptable`. Each write reads them all.
-pub const PRIVATE_BYTES: usize = 128 * 1024;
-/// JIDs one user may block, about 60 bytes on disk each; over it: `not-acceptable`.
-pub const BLOCKED: usize = 500;
-/// Blocked JIDs of all users that are kept in memory, about 100 bytes each, and their lists; with more the
-/// lists read first are read again when they are needed.
-pub const BLOCKED_KEPT: usize = 10_000;
-/// Requests between clients that wait for an answer, about 200 bytes each; over it: `resource-constraint`.
-pub const REQUESTS: usize = 1024;
-/// Those of one client; what happens beyond it is the same.
-pub const REQUESTS_OF_ONE: usize = 32;
-/// How long a client may take to answer another; after it, that one is told `service-unavailable`.
-pub const REQUEST_WAIT: Duration = Duration::from_secs(60);

@@ -205,7 +205,10 @@ mod tests {
     #[test]
     fn the_hashes_of_the_specification() {
         let [simple, complex]: [Element; 2] = [SIMPLE, COMPLEX].map(|text| text.parse().unwrap());
-        assert_eq!(hash(&simple).as_deref(), Some("QgayPKawpkPSDYmwT/WM94uAlu0="));
+        assert_eq!(
+            hash(&simple).as_deref(),
+            Some("QgayPKawpkPSDYmwT/WM94uAlu0=")
+        );
         assert!(caps("QgayPKawpkPSDYmwT/WM94uAlu0=").fits(&simple));
         assert!(caps("q07IKJEyjvHSyhy//CH0CxmKi8w=").fits(&complex));
         assert!(!caps("QgayPKawpkPSDYmwT/WM94uAlu0=").fits(&complex));
