@@ -121,19 +121,25 @@ impl Domain {
     /// Tells clients that no answer will come: the other session is over, or has had its time. Whether there was
     /// anything to tell.
     pub(super) fn end_requests(&mut self, now: Now) -> bool {
-        let mut over = Vec::new();
-        let open = std::mem::take(&mut self.requests.open);
-        for request in open {
-            if request.due <= now.mono || !self.is_there(request.answerer) {
-                over.push(request);
-            } else if self.is_there(request.asker) {
-                self.requests.open.push_back(request);
-            }
+        let mut open = self.requests.open.iter();
+        if open.all(|request| self.waits(request, now)) {
+            return false;
         }
+        let open = std::mem::take(&mut self.requests.open);
+        let (open, over): (VecDeque<_>, VecDeque<_>) = open
+            .into_iter()
+            .partition(|request| self.waits(request, now));
+        self.requests.open = open;
         for request in &over {
             self.no_answer(request);
         }
-        !over.is_empty()
+        true
+    }
+
+    /// Whether an answer may still come, and somebody waits for it.
+    fn waits(&self, request: &Request, now: Now) -> bool {
+        let in_time = request.due > now.mono;
+        in_time && self.is_there(request.answerer) && self.is_there(request.asker)
     }
 
     fn no_answer(&mut self, request: &Request) {
