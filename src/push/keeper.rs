@@ -4,12 +4,7 @@ use super::commits::Waiter;
 use super::local::Local;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::feature::blocking;
-<<<<<<< HEAD
 use crate::xmpp::keeper::{Keeper, PrivateItem};
-=======
-use crate::xmpp::host::PrivateItem;
-use crate::xmpp::keeper::Keeper;
->>>>>>> iq
 
 impl Keeper for Local<'_> {
     fn vcard(&self, user: &str) -> Result<Option<String>, StanzaError> {

@@ -2,10 +2,6 @@
 
 use super::error::StanzaError;
 use super::feature::blocking;
-<<<<<<< HEAD
-=======
-use super::host::PrivateItem;
->>>>>>> iq
 
 /// The vCard, the private storage and the blocklist of one connection's user.
 pub trait Keeper {
@@ -45,7 +41,6 @@ pub trait Keeper {
     /// `not-acceptable` for too many, `internal-server-error` or `resource-constraint`.
     fn block(&mut self, change: blocking::Change) -> Result<(), StanzaError>;
 }
-<<<<<<< HEAD
 
 /// An element of private storage (XEP-0049).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,5 +50,3 @@ pub struct PrivateItem {
     /// The element; `None` if it is empty and need not be kept.
     pub text: Option<String>,
 }
-=======
->>>>>>> iq
