@@ -4,10 +4,12 @@
 //! change are only defaults here, and keys in `config.rs`.
 
 mod contacts;
+mod registration;
 
 use std::time::Duration;
 
 pub use contacts::*;
+pub use registration::*;
 
 // ---- one XMPP stream -------------------------------------------------------------------------
 

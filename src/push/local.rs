@@ -72,6 +72,7 @@ impl Host for Local<'_> {
     }
 
     fn new_stream_id(&mut self) -> u64 {
+        self.domain.invitations.forget(self.conn);
         u64::from_be_bytes(self.domain.random())
     }
 
@@ -80,7 +81,16 @@ impl Host for Local<'_> {
     }
 
     fn may_register(&self) -> bool {
-        self.domain.may_register(self.peer)
+        self.domain.may_register(self.conn, self.peer)
+    }
+
+    fn takes_tokens(&self) -> bool {
+        self.domain.takes_tokens()
+    }
+
+    fn show_token(&mut self, token: &str) -> Result<(), StanzaError> {
+        self.domain
+            .show_token(token, self.conn, self.peer, self.now)
     }
 
     fn random(&mut self, bytes: &mut [u8]) {
@@ -115,9 +125,12 @@ impl Host for Local<'_> {
         Ok((user, resource))
     }
 
-    fn attempt(&mut self) -> Attempt {
+    fn attempt(&mut self, registers: bool) -> Attempt {
         let now = self.now.mono;
-        self.domain.attempts.admit(self.peer, self.conn, now)
+        match self.domain.attempts.admit(self.peer, self.conn, now) {
+            Attempt::Now if registers => self.domain.pace(self.conn, self.peer, now),
+            attempt => attempt,
+        }
     }
 
     fn failed(&mut self, user: &str) {
@@ -136,7 +149,7 @@ impl Host for Local<'_> {
 
     fn register(&mut self, registration: Registration) -> Result<bool, StanzaError> {
         self.domain
-            .register(registration, Waiter::Conn(self.conn), self.now)
+            .register_in_band(registration, self.conn, self.peer, self.now)
     }
 
     fn registered_fields(&self) -> Result<(String, String), StanzaError> {
