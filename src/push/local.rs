@@ -21,7 +21,7 @@ use crate::xmpp::feature::presence::Taken;
 use crate::xmpp::feature::roster;
 use crate::xmpp::host::{
     AccountChange, Attempt, Enabled, Host, Login, Presence, PrivateItem, Registration, Scope,
-    TopicChange,
+    TopicChange, Whose,
 };
 use crate::xmpp::jid::Jid;
 use crate::xmpp::payload::caps::Caps;
@@ -109,8 +109,12 @@ impl Host for Local<'_> {
         self.domain.is_password(user, password)
     }
 
-    fn keys(&mut self, user: &str) -> Result<(Keys, bool), StanzaError> {
+    fn keys(&mut self, user: &str) -> Result<(Keys, Whose), StanzaError> {
         self.domain.keys(user)
+    }
+
+    fn make_keys(&mut self, user: &str) -> Result<Keys, StanzaError> {
+        self.domain.make_keys(user)
     }
 
     fn bind(

@@ -64,19 +64,26 @@ pub trait Host {
     /// Whether there is such a user.
     fn is_user(&self, user: &str) -> bool;
 
-    /// Whether this is the user's password. Takes milliseconds where only keys of it are kept, and if there is
+    /// Whether this is the user's password. Takes the same milliseconds whatever is kept of it, and if there is
     /// no such user.
     ///
     /// # Errors
     /// As [`recoverable_password`](Self::recoverable_password).
     fn is_password(&mut self, user: &str, password: &str) -> Result<bool, StanzaError>;
 
-    /// The keys of a user's password, and `true`; for somebody unknown keys that no password has, always the
-    /// same ones, and `false`.
+    /// The keys of a user's password; for somebody unknown, and where they have not been made, keys that no
+    /// password has, always the same ones. Takes the same time for all.
     ///
     /// # Errors
     /// As [`recoverable_password`](Self::recoverable_password).
-    fn keys(&mut self, user: &str) -> Result<(Keys, bool), StanzaError>;
+    fn keys(&mut self, user: &str) -> Result<(Keys, Whose), StanzaError>;
+
+    /// The keys of a user for whom [`keys`](Self::keys) has said [`Whose::Unmade`], with the salt it told. Takes
+    /// milliseconds, once.
+    ///
+    /// # Errors
+    /// As [`recoverable_password`](Self::recoverable_password).
+    fn make_keys(&mut self, user: &str) -> Result<Keys, StanzaError>;
 
     /// Whether this connection's address may try a password now: after many failures it has to wait, and after
     /// many registrations if this is another one. [`Attempt::Later`] leads to
@@ -346,6 +353,17 @@ impl fmt::Debug for NewPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewPassword").finish_non_exhaustive()
     }
+}
+
+/// Whose keys a client is challenged with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The user's.
+    Theirs,
+    /// There is such a user, but only a password: the salt is right, the keys have to be made.
+    Unmade,
+    /// There is no such user.
+    Nobodys,
 }
 
 /// What a phone sends to get an account (XEP-0077 §3.1).

@@ -457,7 +457,9 @@ impl World {
             | Request::Wait { .. }
             | Request::Subscribe(_)
             | Request::Unsubscribe(_) => {}
-            other @ Request::PutAccount { .. } => unreachable!("{other:?} is not asked"),
+            other @ (Request::PutAccount { .. }
+            | Request::AddToken(_)
+            | Request::RemoveToken { .. }) => unreachable!("{other:?} is not asked"),
         }
         self.model.asks.insert(ask, request.clone());
         self.handle(Event::Ask { ask, request });
@@ -515,7 +517,9 @@ impl World {
                 }
             }
             Request::Subscribe(_) | Request::Unsubscribe(_) => {}
-            other @ Request::PutAccount { .. } => unreachable!("{other:?} was not asked"),
+            other @ (Request::PutAccount { .. }
+            | Request::AddToken(_)
+            | Request::RemoveToken { .. }) => unreachable!("{other:?} was not asked"),
         }
     }
 
@@ -567,6 +571,7 @@ impl World {
                 }
                 other => panic!("{other:?} is refused: {refusal:?}"),
             },
+            Refusal::NoToken | Refusal::TooManyTokens | Refusal::Closed => false,
             Refusal::NoNotification => {
                 let ids = match request {
                     Request::Withdraw(withdrawal) => self.model.meant(withdrawal),
