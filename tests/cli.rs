@@ -438,6 +438,10 @@ fn topics_tokens_and_withdrawals() {
         assert_eq!(ended, (0, stdout.to_owned(), String::new()), "{words:?}");
         let request = server.join().unwrap().remove(0);
         assert_eq!(request.lines().next(), Some(want), "{words:?}");
+        if want.starts_with("POST") {
+            let body = r#"{"uses":20,"days":3,"note":"a b"}"#;
+            assert!(request.ends_with(body), "{request}");
+        }
     }
 }
 

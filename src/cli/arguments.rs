@@ -563,6 +563,31 @@ mod tests {
                 "--replace belongs to lanpush import",
             ),
             (
+                &["user", "list", "--uses", "2"],
+                "--uses belongs to lanpush token add",
+            ),
+            (
+                &["token", "list", "--note", "n"],
+                "--note belongs to lanpush token add",
+            ),
+            (
+                &["token", "add", "--days", "two"],
+                "--days is \"two\", want a number",
+            ),
+            (
+                &["token", "add", "--ttl", "2"],
+                "--ttl belongs to lanpush send",
+            ),
+            (
+                &["token", "add", "x"],
+                "lanpush token add takes no argument",
+            ),
+            (
+                &["token", "del", ""],
+                "lanpush token del wants the ID that list shows",
+            ),
+            (&["token"], "lanpush token wants add, del or list"),
+            (
                 &["export"],
                 "lanpush export wants one FILE, or - for standard output",
             ),

@@ -369,3 +369,78 @@ fn document(digest: &str, invitation: &Invitation) -> Document {
         text: serde_json::to_string(invitation).unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_token_may_be_good_for() {
+        let note = |bytes| "n".repeat(bytes);
+        for (uses, days, note, want) in [
+            (1, 1, note(0), None),
+            (
+                limits::INVITATION_USES,
+                limits::INVITATION_DAYS,
+                note(limits::INVITATION_NOTE),
+                None,
+            ),
+            (
+                0,
+                1,
+                note(0),
+                Some("uses has to be a number from 1 to 1000"),
+            ),
+            (
+                1001,
+                1,
+                note(0),
+                Some("uses has to be a number from 1 to 1000"),
+            ),
+            (
+                1,
+                0,
+                note(0),
+                Some("days has to be a number from 1 to 3650"),
+            ),
+            (
+                1,
+                3651,
+                note(0),
+                Some("days has to be a number from 1 to 3650"),
+            ),
+            (1, 1, note(101), Some("note is longer than 100 bytes")),
+            (1, 1, "a\nb".into(), Some("note has to be one line")),
+        ] {
+            let refusal = check(&TokenDraft { uses, days, note }).err();
+            let refusal = refusal.map(|refusal| refusal.to_string());
+            assert_eq!(refusal.as_deref(), want, "{uses} {days}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_not_shown_by_accident() {
+        let text = format!("{:?}", Token("5ec4e7".into()));
+        assert!(!text.contains("5ec4e7"), "{text}");
+    }
+
+    #[test]
+    fn what_is_stored_holds_no_token() {
+        let invitation = Invitation {
+            left: 2,
+            created: 1,
+            expires: 3,
+            note: "n".into(),
+        };
+        let digest = digest("5ec4e7");
+        let stored = document(&digest, &invitation);
+        assert!(!format!("{stored:?}").contains("5ec4e7"));
+        let damaged = Document {
+            id: id("00"),
+            text: "{".into(),
+        };
+        let read = Invitations::load(vec![stored, damaged]);
+        assert_eq!(read.tokens.len(), 1);
+        assert_eq!(read.tokens.get(&*digest), Some(&invitation));
+    }
+}
