@@ -78,7 +78,9 @@ pub enum Registration {
     Open,
     /// Private, link-local and loopback addresses.
     Lan,
-    /// Nobody; accounts are made by the administrator.
+    /// Whoever has a token of the administrator's (XEP-0445).
+    Token,
+    /// Nobody, with a token neither; accounts are made by the administrator.
     Closed,
 }
 
@@ -241,7 +243,7 @@ impl Key {
 
 impl Registration {
     /// Every variant.
-    pub const ALL: [Self; 3] = [Self::Open, Self::Lan, Self::Closed];
+    pub const ALL: [Self; 4] = [Self::Open, Self::Lan, Self::Token, Self::Closed];
 
     /// The word the file uses.
     #[must_use]
@@ -249,6 +251,7 @@ impl Registration {
         match self {
             Self::Open => "open",
             Self::Lan => "lan",
+            Self::Token => "token",
             Self::Closed => "closed",
         }
     }

@@ -44,6 +44,7 @@
 //! | IQ namespace or XEP | its own file in `xmpp/feature/`, its rows into `xmpp/router.rs` |
 //! | stream negotiation step | `xmpp/session/negotiation.rs`; a way to log in: `xmpp/sasl.rs` |
 //! | rule about passwords at rest | `push/credentials.rs`; about guessing them: `push/attempts.rs` |
+//! | rule about who may register | `push/invitations.rs` (tokens), `push/registration_rate.rs` (how fast) |
 //! | rule about who is meant | `push/targets.rs`, `topics.rs`, `tag_expression.rs`; about who is there: `presence.rs` |
 //! | rule about who may see whom | `xmpp/subscription.rs`, `push/subscriptions.rs`; contacts: `roster.rs`, `phone_book.rs`; who is told: `circle.rs`, `spread.rs` |
 //! | rule about messages between users | `push/chat.rs`; copies: `carbons.rs`; who is away: `offline_messages.rs`; who is blocked: `blocking.rs` |

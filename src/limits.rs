@@ -7,6 +7,7 @@ mod clock;
 mod contacts;
 mod login;
 mod management;
+mod registration;
 mod requests;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ pub use clock::*;
 pub use contacts::*;
 pub use login::*;
 pub use management::*;
+pub use registration::*;
 pub use requests::*;
 
 // ---- one XMPP stream -------------------------------------------------------------------------

@@ -367,8 +367,15 @@ fn a_wait_ends_with_its_verdict() {
     }
 }
 
+const TOKENS: &str = r#"{"tokens":[
+    {"id":"00ff00ff","uses":2,"created":0,"expires":86400,"expired":false,"note":"the office"},
+    {"id":"01ff00ff","uses":1,"created":0,"expires":null,"expired":false,"note":"\u001b[2J"},
+    {"id":"02ff00ff","uses":20,"created":0,"expires":86400,"expired":true,"note":""}]}"#;
+const NEW_TOKEN: &str = r#"{"token":"5ec4e7","uri":"xmpp:gw?register;preauth=5ec4e7",
+    "id":"00ff00ff","uses":20,"created":0,"expires":86400,"expired":false,"note":"a b"}"#;
+
 #[test]
-fn topics_and_withdrawals() {
+fn topics_tokens_and_withdrawals() {
     let topics =
         r#"{"topics":[{"topic":"doors","resource":null},{"topic":"a","resource":"my phone"}]}"#;
     for (words, answer, stdout, want) in [
@@ -396,6 +403,34 @@ fn topics_and_withdrawals() {
             "withdrawn: 1 device will not get it, 2 told\n",
             "DELETE /api/v1/notifications/00ff HTTP/1.1",
         ),
+        (
+            &["token", "del", "00ff00ff"],
+            json(200, "{}"),
+            "token 00ff00ff removed\n",
+            "DELETE /api/v1/tokens/00ff00ff HTTP/1.1",
+        ),
+        (
+            &["token", "list"],
+            json(200, r#"{"tokens":[]}"#),
+            "no tokens\n",
+            "GET /api/v1/tokens HTTP/1.1",
+        ),
+        (
+            &["token", "list"],
+            json(200, TOKENS),
+            "ID       USES EXPIRES (UTC)       NOTE\n\
+             00ff00ff    2 1970-01-02 00:00:00 the office\n\
+             01ff00ff    1 never               \\u{1b}[2J\n\
+             02ff00ff   20 expired\n",
+            "GET /api/v1/tokens HTTP/1.1",
+        ),
+        (
+            &["token", "add", "--uses=20", "--days", "3", "--note=a b"],
+            json(201, NEW_TOKEN),
+            "5ec4e7\nxmpp:gw?register;preauth=5ec4e7\n\
+             token 00ff00ff: good for 20 accounts, until 1970-01-02 00:00:00 (UTC); it is not shown again\n",
+            "POST /api/v1/tokens HTTP/1.1",
+        ),
     ] {
         let directory = Directory::new();
         let server = server(&directory.0, vec![answer]);
@@ -403,6 +438,10 @@ fn topics_and_withdrawals() {
         assert_eq!(ended, (0, stdout.to_owned(), String::new()), "{words:?}");
         let request = server.join().unwrap().remove(0);
         assert_eq!(request.lines().next(), Some(want), "{words:?}");
+        if want.starts_with("POST") {
+            let body = r#"{"uses":20,"days":3,"note":"a b"}"#;
+            assert!(request.ends_with(body), "{request}");
+        }
     }
 }
 

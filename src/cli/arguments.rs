@@ -9,6 +9,7 @@ use lexopt::{Arg, Parser};
 use super::Failure;
 use super::send::{Draft, Link};
 use super::settings::{FLAGS, Options};
+use super::token::{self, Wanted};
 use super::topic::{self, Subscription};
 use super::user::Action;
 use super::wait::{Patience, STATES};
@@ -27,6 +28,7 @@ pub(super) enum Command {
     Check,
     User(Action),
     Topic(topic::Action),
+    Token(token::Action),
     Send(Draft),
     Withdraw { id: String },
     Export(PathBuf),
@@ -42,6 +44,7 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Arguments, 
     let mut sending = Sending::default();
     let mut names = Vec::new();
     let mut replace = false;
+    let mut inviting = Inviting::default();
     let asks = |command| {
         Ok(Arguments {
             command,
@@ -54,6 +57,10 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Arguments, 
             Arg::Long("version") => return asks(Command::Version),
             Arg::Long("config") => options.config = Some(PathBuf::from(value(&mut parser)?)),
             Arg::Long("replace") => replace = true,
+            Arg::Long(name) if TOKEN_FLAGS.contains(&name) => {
+                let name = name.to_owned();
+                inviting.take(&name, &mut parser)?;
+            }
             Arg::Long(name) if SEND_FLAGS.contains(&name) => {
                 let name = name.to_owned();
                 sending.take(&name, &mut parser)?;
@@ -71,8 +78,64 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Arguments, 
     if replace && words.first() != Some(&"import") {
         return Err(bad("--replace belongs to lanpush import"));
     }
-    let command = command(&words, sending, replace)?;
+    let command = match words.as_slice() {
+        ["token", rest @ ..] if sending.flag.is_none() => Command::Token(inviting.action(rest)?),
+        words => {
+            inviting.refuse()?;
+            command(words, sending, replace)?
+        }
+    };
     Ok(Arguments { command, options })
+}
+
+/// Flags of `token add`.
+const TOKEN_FLAGS: [&str; 3] = ["uses", "days", "note"];
+
+/// What the flags of `token add` say.
+#[derive(Default)]
+struct Inviting {
+    wanted: Wanted,
+    /// The first of them that was given.
+    flag: Option<String>,
+}
+
+impl Inviting {
+    fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), Failure> {
+        self.flag.get_or_insert_with(|| format!("--{name}"));
+        let value = text(value(parser)?)?;
+        match name {
+            "uses" => self.wanted.uses = Some(number(name, &value)?),
+            "days" => self.wanted.days = Some(number(name, &value)?),
+            _ => self.wanted.note = Some(value),
+        }
+        Ok(())
+    }
+
+    /// What is asked for by the words behind `token`.
+    fn action(self, words: &[&str]) -> Result<token::Action, Failure> {
+        if words == ["add"] {
+            return Ok(token::Action::Add(self.wanted));
+        }
+        self.refuse()?;
+        match words {
+            ["list"] => Ok(token::Action::List),
+            ["del", id] if !id.is_empty() => Ok(token::Action::Remove {
+                id: (*id).to_owned(),
+            }),
+            ["del", ..] => Err(bad("lanpush token del wants the ID that list shows")),
+            [verb @ ("add" | "list"), ..] => {
+                Err(bad(format!("lanpush token {verb} takes no argument")))
+            }
+            _ => Err(bad("lanpush token wants add, del or list")),
+        }
+    }
+
+    fn refuse(&self) -> Result<(), Failure> {
+        match &self.flag {
+            Some(flag) => Err(bad(format!("{flag} belongs to lanpush token add"))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Flags of `send`.
@@ -380,6 +443,33 @@ mod tests {
                     topic: "a/b".into(),
                 })),
             ),
+            (&["token", "list"], Command::Token(token::Action::List)),
+            (
+                &["token", "del", "00ff00ff"],
+                Command::Token(token::Action::Remove {
+                    id: "00ff00ff".into(),
+                }),
+            ),
+            (
+                &["token", "add"],
+                Command::Token(token::Action::Add(Wanted::default())),
+            ),
+            (
+                &[
+                    "token",
+                    "--uses",
+                    "20",
+                    "add",
+                    "--days=3",
+                    "--note",
+                    "the office",
+                ],
+                Command::Token(token::Action::Add(Wanted {
+                    uses: Some(20),
+                    days: Some(3),
+                    note: Some("the office".into()),
+                })),
+            ),
             (&["send", "--wait", "sam", "hi"], waits(30, "acknowledged")),
             (
                 &["send", "sam", "hi", "--wait=5", "--for", "sent"],
@@ -472,6 +562,31 @@ mod tests {
                 &["export", "a", "--replace"],
                 "--replace belongs to lanpush import",
             ),
+            (
+                &["user", "list", "--uses", "2"],
+                "--uses belongs to lanpush token add",
+            ),
+            (
+                &["token", "list", "--note", "n"],
+                "--note belongs to lanpush token add",
+            ),
+            (
+                &["token", "add", "--days", "two"],
+                "--days is \"two\", want a number",
+            ),
+            (
+                &["token", "add", "--ttl", "2"],
+                "--ttl belongs to lanpush send",
+            ),
+            (
+                &["token", "add", "x"],
+                "lanpush token add takes no argument",
+            ),
+            (
+                &["token", "del", ""],
+                "lanpush token del wants the ID that list shows",
+            ),
+            (&["token"], "lanpush token wants add, del or list"),
             (
                 &["export"],
                 "lanpush export wants one FILE, or - for standard output",

@@ -6,6 +6,7 @@ lanpush: a push service for one local network. Phones by XMPP, senders by HTTP.
 lanpush [serve] | check    run the server | print the effective configuration
 lanpush user add|passwd NAME [PASSWORD] | del NAME | list
 lanpush topic add|del USER[/RESOURCE] TOPIC | list USER
+lanpush token add [--uses N] [--days N] [--note TEXT] | del ID | list
 lanpush send TO MESSAGE [FLAGS]   TO: NAME, NAME/RESOURCE, alias:NAME,
       topic:NAME, tag:'A & !B', '*' or everyone. MESSAGE: - reads stdin. FLAGS:
   --title TEXT --uri URI --image URI --action LABEL=URI --tag WORD --silent
@@ -22,7 +23,7 @@ Flags, before or after the command. They beat the file, it beats the defaults:
   --http ADDR     the page and the API ([::]:7070)
   --log LEVEL     error, warn, info or debug (info)
 
-user, topic, send and withdraw ask the server that runs on the same directory.
+user, topic, token, send and withdraw ask the server that runs on the same directory.
 Exit codes: 0 done, 1 failed, 2 bad usage or configuration.
 ";
 

@@ -7,6 +7,7 @@ mod help;
 mod password;
 mod send;
 mod settings;
+mod token;
 mod topic;
 mod transfer;
 mod user;
@@ -63,6 +64,7 @@ fn perform(Arguments { command, options }: Arguments) -> Result<(), Failure> {
         }
         Command::User(action) => user::perform(&Admin::of(&effective(&options)?), action),
         Command::Topic(action) => topic::perform(&Admin::of(&effective(&options)?), action),
+        Command::Token(action) => token::perform(&Admin::of(&effective(&options)?), action),
         Command::Send(draft) => send::perform(&Admin::of(&effective(&options)?), draft),
         Command::Withdraw { id } => send::withdraw(&Admin::of(&effective(&options)?), &id),
     }

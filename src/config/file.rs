@@ -284,7 +284,7 @@ mod tests {
             ),
             (
                 "[xmpp]\nregistration = \"Lan\"\n",
-                r#"line 2: xmpp.registration is "Lan", want one of "open", "lan", "closed""#,
+                r#"line 2: xmpp.registration is "Lan", want one of "open", "lan", "token", "closed""#,
             ),
             (
                 "[xmpp]\nplaintext_login = \"yes\"\n",

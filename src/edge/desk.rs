@@ -9,7 +9,7 @@ use super::tls::Acceptor;
 use crate::config::Config;
 use crate::push::notification::NotificationId;
 use crate::push::store::StoreError;
-use crate::push::views::{NotificationView, SessionView, Status, UserDetails, UserView};
+use crate::push::views::{NotificationView, SessionView, Status, TokenView, UserDetails, UserView};
 use crate::push::{Answer, Request, TopicOf};
 use crate::time::{Hinter, Now};
 
@@ -83,6 +83,10 @@ impl Desk for Hub {
 
     fn topics(&self, user: &str) -> Option<Vec<TopicOf>> {
         self.gateway().topics_of(user)
+    }
+
+    fn tokens(&self) -> Vec<TokenView> {
+        self.gateway().tokens()
     }
 
     fn seat_to_wait(&self) -> Option<impl Sized> {

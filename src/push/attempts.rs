@@ -90,6 +90,11 @@ impl Attempts {
         }
     }
 
+    /// Lets something else that an address must not do too fast wait for its time.
+    pub(super) fn line_up(&mut self, at: Instant, conn: ConnId) {
+        self.waiting.insert((at, conn));
+    }
+
     /// Attempts whose time has come.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<ConnId> {
         let first = self.waiting.first().filter(|(at, _)| *at <= now)?;

@@ -1,10 +1,12 @@
 //! Batches on their way to the disk, and who waits for each: nothing is acknowledged before it is durable.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::blocking::Edit;
 use super::event::{AskId, ConnId};
 use super::head::Head;
+use super::invitations::{Invitation, NewToken};
 use super::notification::NotificationId;
 use super::personal_documents::Room;
 use super::roster::Contacts;
@@ -21,6 +23,22 @@ pub enum Then {
         account: Account,
         /// The device that waits for its first resource.
         device: DeviceId,
+        /// Digest of the token that this is one use of.
+        invitation: Option<Rc<str>>,
+    },
+    /// There is another token to register with.
+    Invited {
+        /// Its digest.
+        digest: Rc<str>,
+        /// What the administrator is told of it.
+        new: NewToken,
+    },
+    /// A token is gone.
+    Uninvited {
+        /// Its digest.
+        digest: Rc<str>,
+        /// What it was.
+        invitation: Invitation,
     },
     /// The account has these labels.
     Changed {
@@ -158,10 +176,19 @@ impl Commits {
     #[must_use]
     pub fn registering(&self, name: &str) -> Option<(&Account, DeviceId)> {
         self.pending.values().find_map(|commit| match &commit.then {
-            Then::Registered { account, device } if account.name == name => {
-                Some((account, *device))
-            }
+            Then::Registered {
+                account, device, ..
+            } if account.name == name => Some((account, *device)),
             _ => None,
+        })
+    }
+
+    /// Whether a registration with a token is on its way, by the token's digest.
+    #[must_use]
+    pub fn uses(&self, digest: &str) -> bool {
+        self.pending.values().any(|commit| match &commit.then {
+            Then::Registered { invitation, .. } => invitation.as_deref() == Some(digest),
+            _ => false,
         })
     }
 
@@ -225,6 +252,8 @@ impl Commits {
             Then::Notified { .. }
             | Then::Withdrawn { .. }
             | Then::Contacts(_)
+            | Then::Invited { .. }
+            | Then::Uninvited { .. }
             | Then::Kept { .. }
             | Then::Read { .. }
             | Then::Documents { .. }

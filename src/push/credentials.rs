@@ -1,12 +1,14 @@
 //! What is kept of passwords, and who has which.
 
+use std::hint::black_box;
+
 use base64ct::{Base64, Encoding as _};
 
 use super::commits::{Then, Waiter};
 use super::domain::Domain;
 use super::store::{Account, Change, Document, DocumentId, DocumentKind};
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::host::NewPassword;
+use crate::xmpp::host::{NewPassword, Whose};
 use crate::xmpp::sasl::keys::Keys;
 
 /// Name of the server's document that keys of nobody are made with.
@@ -23,28 +25,48 @@ impl Domain {
     /// Whether this is a user's password.
     pub(super) fn is_password(&mut self, user: &str, password: &str) -> Result<bool, StanzaError> {
         match self.account_in_use(user)? {
-            Some(account) => Ok(account.is_password(password)),
+            Some(account) => {
+                if !account.password.is_empty() {
+                    // Nor can anybody tell who has a clear one, which takes no time to compare.
+                    let _ = black_box(self.keys_of_nobody(user)?.are_of(password));
+                }
+                Ok(account.is_password(password))
+            }
             // No password has those keys; to find out takes as long as with others.
             None => Ok(self.keys_of_nobody(user)?.are_of(password)),
         }
     }
 
-    /// The keys of a user, or of nobody. Where there is only a password they are made, and stored, so that it
+    /// The keys of a user, or of nobody. Where there is only a password they are not made yet: whoever asks has
+    /// proved nothing, and could tell from the time it takes that there is such a user.
+    pub(super) fn keys(&mut self, user: &str) -> Result<(Keys, Whose), StanzaError> {
+        let whose = match self.account_in_use(user)? {
+            Some(Account {
+                keys: Some(keys), ..
+            }) => return Ok((*keys, Whose::Theirs)),
+            Some(_) => Whose::Unmade,
+            None => Whose::Nobodys,
+        };
+        Ok((self.keys_of_nobody(user)?, whose))
+    }
+
+    /// The keys of a user who has only had a password, with the salt that was told: they are stored, so that it
     /// happens once.
-    pub(super) fn keys(&mut self, user: &str) -> Result<(Keys, bool), StanzaError> {
+    pub(super) fn make_keys(&mut self, user: &str) -> Result<Keys, StanzaError> {
+        let nobodys = self.keys_of_nobody(user)?;
         let Some(mut account) = self.account_in_use(user)? else {
-            return Ok((self.keys_of_nobody(user)?, false));
+            return Ok(nobodys);
         };
         if let Some(keys) = account.keys {
-            return Ok((*keys, true));
+            return Ok(*keys);
         }
-        let keys = Keys::new(&account.password, self.random());
+        let keys = Keys::new(&account.password, nobodys.salt);
         account.keys = Some(Box::new(keys.clone()));
         if !self.commits.is_full() && !self.commits.touches(user) {
             let change = Change::PutAccount(account.clone());
             self.submit(vec![change], Then::Changed { account }, Waiter::Nobody);
         }
-        Ok((keys, true))
+        Ok(keys)
     }
 
     /// Puts a password into an account's record.

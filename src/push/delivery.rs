@@ -61,13 +61,26 @@ impl Domain {
                 }
                 return Done::Withdrawn { spared, told };
             }
-            Then::Registered { account, device } => self.registered(&account, device),
+            Then::Registered {
+                account,
+                device,
+                invitation,
+            } => {
+                self.registered(&account, device);
+                if let Some(digest) = invitation {
+                    self.token_used(&digest);
+                }
+            }
+            Then::Invited { new, .. } => return Done::Invited(Box::new(new)),
             Then::Changed { account } => self.changed(&account),
             Then::Kept { user, .. } => self.kept(&user),
             Then::Read { user } => self.forgot_messages(&user, true),
             Then::Contacts(contacts) => self.contacts_stored(contacts, true),
             Then::Blocked(edit) => self.has_blocked(&edit),
-            Then::Documents { .. } | Then::Removed { .. } | Then::Nothing { .. } => {}
+            Then::Documents { .. }
+            | Then::Removed { .. }
+            | Then::Uninvited { .. }
+            | Then::Nothing { .. } => {}
         }
         Done::Changed
     }
@@ -96,6 +109,11 @@ impl Domain {
             Then::Contacts(contacts) | Then::Removed { contacts, .. } => {
                 self.contacts_stored(contacts, false);
             }
+            Then::Registered {
+                invitation: Some(digest),
+                ..
+            } => self.invitations.give_back(&digest),
+            then @ (Then::Invited { .. } | Then::Uninvited { .. }) => self.tokens_not_stored(then),
             _ => {}
         }
     }

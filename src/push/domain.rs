@@ -18,11 +18,13 @@ use super::commits::{Commits, Then, Waiter};
 use super::devices::Devices;
 use super::event::{Answer, AskId, ConnId};
 use super::forms::Prepared;
+use super::invitations::Invitations;
 use super::ledger::Ledger;
 use super::loading::Loading;
 use super::management::{Parcel, Sleepers};
 use super::notification::NotificationId;
 use super::offline_messages::HandingOut;
+use super::registration_rate::RegistrationRate;
 use super::rosters::Rosters;
 use super::series::SeriesTable;
 use super::spread::Spreads;
@@ -124,6 +126,8 @@ pub struct Domain {
     pub(super) trouble: Option<StoreError>,
     /// Failed logins, and attempts that wait because of them.
     pub(super) attempts: Attempts,
+    pub(super) registration_rate: RegistrationRate,
+    pub(super) invitations: Invitations,
     /// What keys of nobody are made with, once they were wanted.
     pub(super) secret: Option<[u8; 32]>,
     own_name: Rc<str>,
@@ -175,8 +179,11 @@ impl Domain {
             tally: Tally::default(),
             trouble: None,
             attempts: Attempts::default(),
+            registration_rate: RegistrationRate::default(),
+            invitations: Invitations::default(),
             secret: None,
         };
+        domain.load_invitations()?;
         domain.give_every_account_a_device();
         domain.prune_subscriptions();
         domain.make_timetable();
@@ -278,11 +285,17 @@ impl Domain {
                 .is_ok()
     }
 
-    /// Whether `peer` may register (`xmpp.registration`).
-    pub(super) fn may_register(&self, peer: IpAddr) -> bool {
+    /// Whether `peer` may register, by `xmpp.registration` or because its stream has shown a token.
+    pub(super) fn may_register(&self, conn: ConnId, peer: IpAddr) -> bool {
+        let closed = self.config.xmpp.registration == Registration::Closed;
+        self.lets_register(peer) || (self.invitations.has_shown(conn) && !closed)
+    }
+
+    /// Whether `peer` may register as it is.
+    pub(super) fn lets_register(&self, peer: IpAddr) -> bool {
         match self.config.xmpp.registration {
             Registration::Open => true,
-            Registration::Closed => false,
+            Registration::Token | Registration::Closed => false,
             Registration::Lan => is_local(peer),
         }
     }
@@ -291,6 +304,7 @@ impl Domain {
     pub(super) fn forget_conn(&mut self, conn: ConnId) {
         self.commits.forget(conn);
         self.attempts.forget(conn);
+        self.invitations.forget(conn);
     }
 
     /// Takes over a configuration that was read again.

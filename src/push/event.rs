@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::invitations::{NewToken, TokenDraft};
 use super::notification::{Extras, NotificationId, Target};
 use super::store::{Account, StoreError, Ticket};
 use crate::time::Hinter;
@@ -111,6 +112,13 @@ pub enum Request {
         name: String,
         /// Clear text.
         password: String,
+    },
+    /// Make a token to register with.
+    AddToken(TokenDraft),
+    /// Make a token worthless.
+    RemoveToken {
+        /// As it is listed.
+        id: String,
     },
     /// Remove a user with devices and waiting notifications, and close their connections.
     RemoveUser {
@@ -248,6 +256,8 @@ pub enum Done {
         /// Devices it is for.
         devices: usize,
     },
+    /// There is another token.
+    Invited(Box<NewToken>),
     /// The account has been changed.
     Changed,
 }
@@ -275,6 +285,12 @@ pub enum Refusal {
     NoNotification,
     /// There is a user of that name.
     Taken,
+    /// No token is listed so.
+    NoToken,
+    /// There are as many tokens as there may be.
+    TooManyTokens,
+    /// Nobody may register, with a token neither.
+    Closed,
     /// The disk has no room.
     Full,
     /// The store failed.
@@ -302,6 +318,11 @@ impl fmt::Display for Refusal {
             Self::TooLong { field, limit } => write!(f, "{field} is longer than {limit} bytes"),
             Self::Invalid { field, why } => write!(f, "{field} {why}"),
             Self::Taken => f.write_str("there is a user of that name"),
+            Self::NoToken => f.write_str("there is no such token"),
+            Self::TooManyTokens => f.write_str("there are too many tokens; take some back first"),
+            Self::Closed => f.write_str(
+                "registration is closed, and a token would open nothing; see xmpp.registration",
+            ),
             Self::Full => f.write_str("the disk has no room for another notification"),
             Self::Failed => f.write_str("the store failed; see the log"),
             Self::Busy => f.write_str("too many requests are waiting; try again"),

@@ -324,6 +324,8 @@ impl Gateway {
                 Request::SetPassword { name, password } => {
                     self.domain.set_password(&name, password, ask, now)
                 }
+                Request::AddToken(draft) => self.domain.add_token(draft, ask, now),
+                Request::RemoveToken { id } => self.domain.remove_token(&id, ask),
                 Request::RemoveUser { name } => self.domain.remove_user(&name, ask),
                 Request::Withdraw(withdrawal) => self.domain.withdraw(&withdrawal, ask, now),
                 Request::Wait { id, until } => self.domain.wait(id, until, ask),

@@ -19,7 +19,7 @@ use crate::xmpp::feature::message::Message;
 use crate::xmpp::feature::presence::Taken;
 use crate::xmpp::feature::roster;
 use crate::xmpp::host::{
-    AccountChange, Attempt, Enabled, Host, Login, Presence, Registration, Scope, TopicChange,
+    AccountChange, Attempt, Enabled, Host, Login, Presence, Registration, Scope, TopicChange, Whose,
 };
 use crate::xmpp::jid::Jid;
 use crate::xmpp::payload::caps::Caps;
@@ -71,6 +71,7 @@ impl Host for Local<'_> {
     }
 
     fn new_stream_id(&mut self) -> u64 {
+        self.domain.invitations.forget(self.conn);
         u64::from_be_bytes(self.domain.random())
     }
 
@@ -79,7 +80,16 @@ impl Host for Local<'_> {
     }
 
     fn may_register(&self) -> bool {
-        self.domain.may_register(self.peer)
+        self.domain.may_register(self.conn, self.peer)
+    }
+
+    fn takes_tokens(&self) -> bool {
+        self.domain.takes_tokens()
+    }
+
+    fn show_token(&mut self, token: &str) -> Result<(), StanzaError> {
+        self.domain
+            .show_token(token, self.conn, self.peer, self.now)
     }
 
     fn random(&mut self, bytes: &mut [u8]) {
@@ -98,8 +108,12 @@ impl Host for Local<'_> {
         self.domain.is_password(user, password)
     }
 
-    fn keys(&mut self, user: &str) -> Result<(Keys, bool), StanzaError> {
+    fn keys(&mut self, user: &str) -> Result<(Keys, Whose), StanzaError> {
         self.domain.keys(user)
+    }
+
+    fn make_keys(&mut self, user: &str) -> Result<Keys, StanzaError> {
+        self.domain.make_keys(user)
     }
 
     fn bind(
@@ -114,9 +128,12 @@ impl Host for Local<'_> {
         Ok((user, resource))
     }
 
-    fn attempt(&mut self) -> Attempt {
+    fn attempt(&mut self, registers: bool) -> Attempt {
         let now = self.now.mono;
-        self.domain.attempts.admit(self.peer, self.conn, now)
+        match self.domain.attempts.admit(self.peer, self.conn, now) {
+            Attempt::Now if registers => self.domain.pace(self.conn, self.peer, now),
+            attempt => attempt,
+        }
     }
 
     fn failed(&mut self, user: &str) {
@@ -135,7 +152,7 @@ impl Host for Local<'_> {
 
     fn register(&mut self, registration: Registration) -> Result<bool, StanzaError> {
         self.domain
-            .register(registration, Waiter::Conn(self.conn), self.now)
+            .register_in_band(registration, self.conn, self.peer, self.now)
     }
 
     fn registered_fields(&self) -> Result<(String, String), StanzaError> {

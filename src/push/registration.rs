@@ -1,25 +1,67 @@
 //! Accounts come, change and go: from phones in-band, from the administrator through the API.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::commits::{Then, Waiter};
 use super::domain::{Domain, Effect, waiting_device};
-use super::event::{AskId, Refusal};
+use super::event::{AskId, ConnId, Refusal};
 use super::notification::Target;
 use super::store::{Account, Change};
 use super::topics;
 use crate::limits;
-use crate::time::Now;
+use crate::time::{Instant, Now};
 use crate::xmpp::error::{StanzaError, StreamError};
 use crate::xmpp::feature;
-use crate::xmpp::host::{AccountChange, NewPassword, Registration};
+use crate::xmpp::host::{AccountChange, Attempt, NewPassword, Registration};
 use crate::xmpp::jid;
 
 impl Domain {
     /// Registers an account for a phone. `Ok(false)` if it exists with this very password.
-    pub(super) fn register(
+    pub(super) fn register_in_band(
         &mut self,
         registration: Registration,
+        conn: ConnId,
+        peer: IpAddr,
+        now: Now,
+    ) -> Result<bool, StanzaError> {
+        let user = &registration.user;
+        if self.accounts.get(user).is_some() {
+            let account = self.account(user)?;
+            if account.is_some_and(|account| account.is_password(&registration.password.text)) {
+                return Ok(false);
+            }
+            // Registering once more tells whether a password is right.
+            self.attempts.failed(peer, user, now.mono);
+            return Err(StanzaError::Conflict);
+        }
+        let invitation = self.invitations.of(conn, now.wall);
+        if invitation.is_none() && !self.lets_register(peer) {
+            return Err(StanzaError::NotAllowed);
+        }
+        self.register(registration, invitation, Waiter::Conn(conn), now)
+    }
+
+    /// Whether another account may be registered from an address now. A token has a bound of its own.
+    pub(super) fn pace(&mut self, conn: ConnId, peer: IpAddr, now: Instant) -> Attempt {
+        if self.invitations.has_shown(conn) || !self.lets_register(peer) {
+            return Attempt::Now;
+        }
+        match self.registration_rate.admit(peer, now) {
+            Some(at) if at <= now => Attempt::Now,
+            Some(at) => {
+                self.attempts.line_up(at, conn);
+                Attempt::Later
+            }
+            None => Attempt::Never,
+        }
+    }
+
+    /// Registers an account that is not there, which costs a token one use if there is one.
+    fn register(
+        &mut self,
+        registration: Registration,
+        invitation: Option<Rc<str>>,
         waiter: Waiter,
         now: Now,
     ) -> Result<bool, StanzaError> {
@@ -33,11 +75,13 @@ impl Domain {
                 Change::PutAccount(account.clone()),
                 Change::PutDevice(waiting_device(device, &account.name)),
             ];
-            self.submit(changes, Then::Registered { account, device }, waiter);
+            let then = Then::Registered {
+                account,
+                device,
+                invitation: None,
+            };
+            self.submit(changes, then, waiter);
             return Ok(true);
-        }
-        if self.accounts.get(&registration.user).is_some() {
-            return Ok(false);
         }
         // Pushes come from it.
         if registration.user == self.config.push.from {
@@ -57,11 +101,18 @@ impl Domain {
         };
         self.set_credentials(&mut account, registration.password);
         let device = self.devices.fresh_id();
-        let changes = vec![
+        let mut changes = vec![
             Change::PutAccount(account.clone()),
             Change::PutDevice(waiting_device(device, &account.name)),
         ];
-        self.submit(changes, Then::Registered { account, device }, waiter);
+        let used = invitation.as_ref();
+        changes.extend(used.and_then(|digest| self.invitations.use_once(digest)));
+        let then = Then::Registered {
+            account,
+            device,
+            invitation,
+        };
+        self.submit(changes, then, waiter);
         Ok(true)
     }
 
@@ -212,7 +263,7 @@ impl Domain {
             password: keys_only(password),
             ..Registration::default()
         };
-        self.register(registration, Waiter::Ask(ask), now)
+        self.register(registration, None, Waiter::Ask(ask), now)
             .map(|_| ())
             .map_err(refusal)
     }
@@ -245,7 +296,11 @@ impl Domain {
         } else {
             let device = self.devices.fresh_id();
             changes.push(Change::PutDevice(waiting_device(device, &account.name)));
-            Then::Registered { account, device }
+            Then::Registered {
+                account,
+                device,
+                invitation: None,
+            }
         };
         self.submit(changes, then, Waiter::Ask(ask));
         Ok(())

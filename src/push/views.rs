@@ -75,6 +75,23 @@ pub struct UserView {
     pub waiting: usize,
 }
 
+/// A token to register with, as it is listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenView {
+    /// What it is named by; nobody can register with that.
+    pub id: String,
+    /// Accounts it is still good for.
+    pub uses: u32,
+    /// Seconds since 1970.
+    pub created: u64,
+    /// Second since 1970 from which on it is worth nothing, if the clock was right when it was made.
+    pub expires: Option<u64>,
+    /// Whether that time has come.
+    pub expired: bool,
+    /// The administrator's words, may be empty.
+    pub note: String,
+}
+
 /// A user with their devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserDetails {
@@ -344,6 +361,14 @@ impl Gateway {
             expires: head.expires().map(u64::from),
             over: head.over.map(|over| (over.state, u64::from(over.at))),
         }))
+    }
+
+    /// Every token to register with, oldest first.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<TokenView> {
+        let mut tokens = self.domain.tokens();
+        tokens.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+        tokens
     }
 
     /// What a user and their devices have subscribed to; `None` if there is no such user.

@@ -31,14 +31,26 @@ pub trait Host: Keeper {
     /// A shared copy of a domain name: most sessions use the same few.
     fn domain_name(&mut self, domain: &str) -> Rc<str>;
 
-    /// The id of a stream that begins anew on this connection; hard to guess.
+    /// The id of a stream that begins anew on this connection; hard to guess. A token the old one has shown is
+    /// forgotten.
     fn new_stream_id(&mut self) -> u64;
 
     /// Whether a domain is one of this server's names for itself.
     fn is_own_domain(&self, domain: &str) -> bool;
 
-    /// Whether this connection's address may register an account (`xmpp.registration`).
+    /// Whether this connection may register an account: by its address (`xmpp.registration`), or because its
+    /// stream has shown a token.
     fn may_register(&self) -> bool;
+
+    /// Whether a token would let this connection register (XEP-0445).
+    fn takes_tokens(&self) -> bool;
+
+    /// The stream shows a token, which lets it register while the token is good.
+    ///
+    /// # Errors
+    /// `item-not-found` for a wrong one, which counts as a failed login; `not-allowed` where registration is
+    /// closed.
+    fn show_token(&mut self, token: &str) -> Result<(), StanzaError>;
 
     /// Fills a buffer with random bytes.
     fn random(&mut self, bytes: &mut [u8]);
@@ -54,23 +66,31 @@ pub trait Host: Keeper {
     /// Whether there is such a user.
     fn is_user(&self, user: &str) -> bool;
 
-    /// Whether this is the user's password. Takes milliseconds where only keys of it are kept, and if there is
+    /// Whether this is the user's password. Takes the same milliseconds whatever is kept of it, and if there is
     /// no such user.
     ///
     /// # Errors
     /// As [`recoverable_password`](Self::recoverable_password).
     fn is_password(&mut self, user: &str, password: &str) -> Result<bool, StanzaError>;
 
-    /// The keys of a user's password, and `true`; for somebody unknown keys that no password has, always the
-    /// same ones, and `false`.
+    /// The keys of a user's password; for somebody unknown, and where they have not been made, keys that no
+    /// password has, always the same ones. Takes the same time for all.
     ///
     /// # Errors
     /// As [`recoverable_password`](Self::recoverable_password).
-    fn keys(&mut self, user: &str) -> Result<(Keys, bool), StanzaError>;
+    fn keys(&mut self, user: &str) -> Result<(Keys, Whose), StanzaError>;
 
-    /// Whether this connection's address may try a password now: after many failures it has to wait.
-    /// [`Attempt::Later`] leads to [`Session::try_now`](super::session::Session::try_now).
-    fn attempt(&mut self) -> Attempt;
+    /// The keys of a user for whom [`keys`](Self::keys) has said [`Whose::Unmade`], with the salt it told. Takes
+    /// milliseconds, once.
+    ///
+    /// # Errors
+    /// As [`recoverable_password`](Self::recoverable_password).
+    fn make_keys(&mut self, user: &str) -> Result<Keys, StanzaError>;
+
+    /// Whether this connection's address may try a password now: after many failures it has to wait, and after
+    /// many registrations if this is another one. [`Attempt::Later`] leads to
+    /// [`Session::try_now`](super::session::Session::try_now).
+    fn attempt(&mut self, registers: bool) -> Attempt;
 
     /// Somebody has failed to prove that they are `user`.
     fn failed(&mut self, user: &str);
@@ -97,7 +117,8 @@ pub trait Host: Keeper {
     /// comes later (see [`Session::finish`](super::session::Session::finish)).
     ///
     /// # Errors
-    /// `conflict` if the name is taken, `resource-constraint` if there is no room.
+    /// `conflict` if the name is taken, which counts as a failed login if that is because of the password;
+    /// `not-allowed` if the connection may not register, `resource-constraint` if there is no room.
     fn register(&mut self, registration: Registration) -> Result<bool, StanzaError>;
 
     /// What the bound user's account says: (e-mail, full name).

@@ -148,6 +148,7 @@ const NOBODY_ELSE: Scope = Scope {
 const TABLE: &[&[Route]] = &[
     feature::auth::ROUTES,
     feature::register::ROUTES,
+    feature::invitation::ROUTES,
     feature::bind::ROUTES,
     feature::roster::ROUTES,
     feature::ping::ROUTES,

@@ -13,7 +13,7 @@ use minidom::Element;
 use self::keys::Hash;
 use self::scram::{Challenge, ClientFirst};
 use super::error::StanzaError;
-use super::host::Host;
+use super::host::{Host, Whose};
 use super::stanza::attr;
 use super::{jid, ns};
 use crate::limits;
@@ -120,8 +120,8 @@ enum Stage {
         challenge: Box<Challenge>,
         /// Who it says it is.
         user: String,
-        /// Whether there is such a user.
-        known: bool,
+        /// Whether there is such a user, and whether keys are.
+        whose: Whose,
     },
 }
 
@@ -183,13 +183,16 @@ pub fn turn(
             match stage {
                 Stage::Chosen(mechanism) => begin(mechanism, &message, around),
                 Stage::Challenged {
-                    challenge,
+                    mut challenge,
                     user,
-                    known,
+                    whose,
                 } => {
+                    if whose == Whose::Unmade {
+                        challenge.set_keys(around.host.make_keys(&user)?);
+                    }
                     // Whatever is wrong with the message is told nobody as it is told everybody.
                     let proof = match challenge.verify(&message) {
-                        Ok(_) if !known => Err(Failure::NotAuthorized),
+                        Ok(_) if whose == Whose::Nobodys => Err(Failure::NotAuthorized),
                         proof => proof,
                     };
                     if proof == Err(Failure::NotAuthorized) {
@@ -221,14 +224,14 @@ fn begin(
                 Some(user) => (user, true),
                 None => (first.name.clone(), false),
             };
-            let (keys, known) = around.host.keys(&user)?;
+            let (keys, whose) = around.host.keys(&user)?;
             let mut random = [0; limits::SCRAM_SERVER_NONCE];
             around.host.random(&mut random);
             let (challenge, message) = Challenge::new(hash, first, keys, &random);
             let stage = Stage::Challenged {
                 challenge: Box::new(challenge),
                 user,
-                known: known && is_name,
+                whose: if is_name { whose } else { Whose::Nobodys },
             };
             Ok(Turn::Challenge(Exchange(stage), message.into_bytes()))
         }

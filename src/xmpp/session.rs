@@ -21,7 +21,7 @@ pub use self::management::Written;
 use super::addressee::{self, Addressee};
 use super::error::{StanzaError, StreamError};
 use super::feature::presence::{self, Taken};
-use super::feature::{management as sm, message, time};
+use super::feature::{management as sm, message, register, time};
 use super::host::{Attempt, Host};
 use super::payload::caps;
 use super::router::{self, Context, Reply};
@@ -209,7 +209,7 @@ impl Session {
 
     fn stanza(&mut self, stanza: Element, host: &mut dyn Host, out: &mut Vec<u8>) {
         if self.is_attempt(&stanza) {
-            match host.attempt() {
+            match host.attempt(register::is_newcomer(&stanza, host)) {
                 Attempt::Now => {}
                 Attempt::Later => return self.wait(stanza),
                 Attempt::Never => return self.refuse_attempt(&stanza, host, out),

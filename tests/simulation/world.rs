@@ -464,7 +464,9 @@ impl World {
                 self.model.user(name).tried.insert(password.clone());
             }
             Request::Wait { .. } | Request::Subscribe(_) | Request::Unsubscribe(_) => {}
-            other @ Request::PutAccount { .. } => unreachable!("{other:?} is not asked"),
+            other @ (Request::PutAccount { .. }
+            | Request::AddToken(_)
+            | Request::RemoveToken { .. }) => unreachable!("{other:?} is not asked"),
         }
         self.model.asks.insert(ask, request.clone());
         self.handle(Event::Ask { ask, request });
@@ -520,7 +522,9 @@ impl World {
                 }
             }
             Request::Subscribe(_) | Request::Unsubscribe(_) => {}
-            other @ Request::PutAccount { .. } => unreachable!("{other:?} was not asked"),
+            other @ (Request::PutAccount { .. }
+            | Request::AddToken(_)
+            | Request::RemoveToken { .. }) => unreachable!("{other:?} was not asked"),
         }
     }
 
@@ -572,6 +576,7 @@ impl World {
                 }
                 other => panic!("{other:?} is refused: {refusal:?}"),
             },
+            Refusal::NoToken | Refusal::TooManyTokens | Refusal::Closed => false,
             Refusal::NoNotification => {
                 let ids = match request {
                     Request::Withdraw(withdrawal) => self.model.meant(withdrawal),

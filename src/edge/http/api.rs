@@ -14,6 +14,9 @@
 //! | `GET users/NAME/topics` | | `{"topics":[{"topic","resource"}]}` |
 //! | `PUT users/NAME/topics/TOPIC?resource=` | | `{"topic","resource"}` |
 //! | `DELETE users/NAME/topics/TOPIC?resource=` | | `{"topic","resource"}` |
+//! | `GET tokens` | | `{"tokens":[{"id","uses","created","expires","expired","note"}]}` |
+//! | `POST tokens` | `{"uses","days","note"}` | 201, the same and `"token"` and `"uri"`, told this once |
+//! | `DELETE tokens/ID` | | `{"id"}` |
 //! | `GET sessions?limit=` | | `{"sessions":[…]}`, newest first |
 //! | `GET status` | | figures; `clock` is `system`, `hints` or `none` |
 //!
@@ -25,6 +28,7 @@
 
 mod draft;
 mod notifications;
+mod tokens;
 mod topics;
 
 use std::net::IpAddr;
@@ -63,6 +67,9 @@ pub(super) async fn answer<D: Desk>(
         ("users", Method::Get) => users(desk, &fields),
         ("users", Method::Post) => post_user(desk, request, wait).await,
         ("users", _) => Err(HttpError::method("GET, HEAD, POST")),
+        ("tokens", Method::Get) => tokens::list(desk, &fields),
+        ("tokens", Method::Post) => tokens::post(desk, request, &fields, wait).await,
+        ("tokens", _) => Err(HttpError::method("GET, HEAD, POST")),
         ("sessions", Method::Get) => sessions(desk, &fields),
         ("status", Method::Get) => {
             fields.only(&[])?;
@@ -93,6 +100,7 @@ async fn below<D: Desk>(
             notifications::withdraw(desk, id, wait).await
         }
         (["notifications", _], _) => Err(HttpError::method("GET, HEAD, DELETE")),
+        (["tokens", id], verb) => tokens::remove(desk, verb, id, fields, wait).await,
         (["users", name], _) => one_user(desk, request, (*name).to_owned(), wait).await,
         (["users", name, "topics"], Method::Get) => topics::list(desk, name, fields),
         (["users", _, "topics"], _) => Err(HttpError::method("GET, HEAD")),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Desk;
 use super::connection::within;
 use super::error::HttpError;
+use crate::push::invitations::{NewToken, TokenDraft};
 use crate::push::notification::NotificationId;
 use crate::push::{Done, Draft, Refusal, Request, Until, Withdrawal};
 
@@ -72,6 +73,32 @@ pub(super) async fn withdraw<D: Desk>(
 ) -> Result<(usize, usize), HttpError> {
     match ask(desk, Request::Withdraw(withdrawal), wait).await? {
         Done::Withdrawn { spared, told } => Ok((spared, told)),
+        _ => Err(other_answer()),
+    }
+}
+
+/// A token that has been made, and how an app is told of it.
+pub(super) struct Invitation {
+    pub(super) new: NewToken,
+    /// XEP-0445: what Conversations and others open.
+    pub(super) uri: String,
+}
+
+/// Has the gateway make a token.
+pub(super) async fn invite<D: Desk>(
+    desk: &D,
+    draft: TokenDraft,
+    wait: Duration,
+) -> Result<Invitation, HttpError> {
+    match ask(desk, Request::AddToken(draft), wait).await? {
+        Done::Invited(new) => Ok(Invitation {
+            uri: format!(
+                "xmpp:{}?register;preauth={}",
+                desk.config().server.domain,
+                new.token.0
+            ),
+            new: *new,
+        }),
         _ => Err(other_answer()),
     }
 }

@@ -6,7 +6,7 @@ use tiny_http::Method;
 
 use super::Desk;
 use super::androidpn::draft;
-use super::ask::{Accepted, ask, notify, withdraw};
+use super::ask::{Accepted, Invitation, ask, invite, notify, withdraw};
 use super::error::HttpError;
 use super::form::Fields;
 use super::html::Parameter;
@@ -16,7 +16,9 @@ use super::request::Request;
 use super::response::Response;
 use super::routes::with_hints;
 use super::send_form::SendForm;
+use crate::config::Registration;
 use crate::limits;
+use crate::push::invitations::TokenDraft;
 use crate::push::notification::{NotificationId, Target};
 use crate::push::views::UserView;
 use crate::push::{self, Refusal, TopicOf, Withdrawal};
@@ -43,16 +45,20 @@ pub(super) async fn home<D: Desk>(
     }
 }
 
-/// `/user.do`: the list, with `name=` one user; by POST with `action=subscribe` or `unsubscribe`, topics.
+/// `/user.do`: the list, with `name=` one user; by POST with `action=subscribe` or `unsubscribe`, topics, and with
+/// `invite` a token.
 pub(super) async fn users<D: Desk>(
     desk: &D,
     fields: &Fields,
     is_get: bool,
     wait: Duration,
 ) -> Result<Response, HttpError> {
+    if !is_get && fields.trimmed("action") == "invite" {
+        return invite_somebody(desk, fields, wait).await;
+    }
     let name = fields.trimmed("name");
     if is_get && name.is_empty() {
-        return user_list(desk, fields);
+        return user_list(desk, fields, 200, None);
     }
     let result = match fields.trimmed("action") {
         "" if is_get => Ok(()),
@@ -106,7 +112,35 @@ async fn change_topics<D: Desk>(
     ask(desk, request, wait).await.map(drop)
 }
 
-fn user_list<D: Desk>(desk: &D, fields: &Fields) -> Result<Response, HttpError> {
+/// Makes a token and shows it: it must not stand in an address, so there is no redirect, and a reload, which the
+/// browser asks about, makes another.
+async fn invite_somebody<D: Desk>(
+    desk: &D,
+    fields: &Fields,
+    wait: Duration,
+) -> Result<Response, HttpError> {
+    match invite(desk, TokenDraft::default(), wait).await {
+        Ok(Invitation { new, uri }) => {
+            let notice = Notice::Invited {
+                uri: &uri,
+                expires: new.view.expires,
+            };
+            user_list(desk, fields, 200, Some(&notice))
+        }
+        Err(error) => {
+            let notice = Notice::Failed(&error.message);
+            let page = user_list(desk, fields, error.status, Some(&notice))?;
+            Ok(with_hints(page, &error))
+        }
+    }
+}
+
+fn user_list<D: Desk>(
+    desk: &D,
+    fields: &Fields,
+    status: u16,
+    notice: Option<&Notice<'_>>,
+) -> Result<Response, HttpError> {
     let offset = fields.trimmed("offset").parse().unwrap_or(0);
     let offset = offset.min(limits::ACCOUNTS);
     let mut users = desk.users(None, offset, limits::PAGE_ROWS + 1)?;
@@ -117,7 +151,9 @@ fn user_list<D: Desk>(desk: &D, fields: &Fields) -> Result<Response, HttpError> 
         (user, topics)
     };
     let rows: Vec<_> = users.into_iter().map(with_topics).collect();
-    Ok(Response::page(200, people::users(&rows, offset, more)))
+    let invites = desk.config().xmpp.registration != Registration::Closed;
+    let html = people::users(&rows, offset, more, invites, notice);
+    Ok(Response::page(status, html))
 }
 
 /// `/session.do`

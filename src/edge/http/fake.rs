@@ -11,16 +11,30 @@ use smol::io::{self, AsyncRead, AsyncWrite};
 use super::Desk;
 use crate::config::Config;
 use crate::edge::export::{ExportError, Page};
+use crate::push::invitations::{NewToken, Token};
 use crate::push::notification::{DeliveryState, Extras, Notification, NotificationId, Target};
 use crate::push::store::StoreError;
 use crate::push::views::{
-    DeliveryView, DeviceView, NotificationView, SessionView, Status, UserDetails, UserView,
+    DeliveryView, DeviceView, NotificationView, SessionView, Status, TokenView, UserDetails,
+    UserView,
 };
 use crate::push::{Answer, Done, Draft, Refusal, Request, TopicOf, Until, Withdrawal};
 use crate::time::{Instant, Now, Wall};
 
 /// 2026-11-20 16:33:00.
 pub(super) const NOW: u64 = 1_795_192_380;
+
+/// The one token of the desk.
+fn token() -> TokenView {
+    TokenView {
+        id: "00ff00ff".into(),
+        uses: 2,
+        created: NOW,
+        expires: Some(NOW + 86_400),
+        expired: false,
+        note: "<office>".into(),
+    }
+}
 
 /// A desk with users `sam` and whatever a test adds.
 pub(super) struct FakeDesk {
@@ -104,6 +118,15 @@ impl FakeDesk {
             {
                 unknown(user)
             }
+            Request::RemoveToken { id } if *id != token().id => Err(Refusal::NoToken),
+            Request::AddToken(draft) => Ok(Done::Invited(Box::new(NewToken {
+                token: Token("5ec4e7".into()),
+                view: TokenView {
+                    uses: draft.uses,
+                    note: draft.note.clone(),
+                    ..token()
+                },
+            }))),
             _ => Ok(Done::Changed),
         }
     }
@@ -243,6 +266,10 @@ impl Desk for FakeDesk {
             resource: resource.map(Into::into),
         };
         (user == "sam").then(|| vec![topic("doors", None), topic("a b", Some("phone"))])
+    }
+
+    fn tokens(&self) -> Vec<TokenView> {
+        vec![token()]
     }
 
     fn seat_to_wait(&self) -> Option<impl Sized> {

@@ -48,7 +48,7 @@ use super::export::{ExportError, Page};
 use crate::config::Config;
 use crate::push::notification::NotificationId;
 use crate::push::store::StoreError;
-use crate::push::views::{NotificationView, SessionView, Status, UserDetails, UserView};
+use crate::push::views::{NotificationView, SessionView, Status, TokenView, UserDetails, UserView};
 use crate::push::{self, Answer, TopicOf};
 use crate::time::{Now, Wall};
 use connection::{Connection, Waits};
@@ -142,6 +142,9 @@ pub trait Desk {
 
     /// As [`push::Gateway::topics_of`].
     fn topics(&self, user: &str) -> Option<Vec<TopicOf>>;
+
+    /// As [`push::Gateway::tokens`].
+    fn tokens(&self) -> Vec<TokenView>;
 
     /// A place for a request that waits for a notification, given back when dropped; `None` when
     /// [`crate::limits::HTTP_WAITS`] are taken.

@@ -40,6 +40,13 @@ pub(super) enum Notice<'a> {
     Scheduled,
     /// A topic has been given or taken away.
     Topics,
+    /// There is a token, told this once.
+    Invited {
+        /// With the token.
+        uri: &'a str,
+        /// Second since 1970.
+        expires: Option<u64>,
+    },
     /// A notification has been taken back.
     Withdrawn {
         /// Devices that will not get it.
@@ -168,6 +175,17 @@ pub(super) fn notice_box(notice: &Notice<'_>) -> String {
              <a href=\"#sent\">What becomes of it</a></p>"
             .to_owned(),
         Notice::Topics => "<p role=\"status\">The topics have been changed.</p>".to_owned(),
+        Notice::Invited { uri, expires } => {
+            let end = match expires {
+                Some(second) => format!("until {} (UTC)", Time(*second)),
+                None => "until it is used, since the clock of this machine is not set".to_owned(),
+            };
+            format!(
+                "<p role=\"status\">Whoever opens this address in a chat app can register one account, \
+                 {end}. It is not shown again.<br><code>{}</code></p>",
+                Text(uri)
+            )
+        }
         Notice::Withdrawn { spared, told } => {
             let devices = Count(*spared, "device");
             format!(

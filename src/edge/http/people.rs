@@ -10,8 +10,14 @@ use crate::push::views::{DeviceView, UserDetails, UserView};
 /// A user of a list, and what they have subscribed to.
 pub(super) type Row = (UserView, Vec<TopicOf>);
 
-/// `/user.do`: androidpn's columns, and ours behind them.
-pub(super) fn users(rows: &[Row], offset: usize, more: bool) -> String {
+/// `/user.do`: androidpn's columns, and ours behind them; `invites`: whether a token would let anybody in.
+pub(super) fn users(
+    rows: &[Row],
+    offset: usize,
+    more: bool,
+    invites: bool,
+    notice: Option<&Notice<'_>>,
+) -> String {
     let back = (offset > 0).then(|| offset.saturating_sub(limits::PAGE_ROWS));
     let on = more.then(|| offset + rows.len());
     let link = |offset: Option<usize>, text| match offset {
@@ -47,7 +53,9 @@ pub(super) fn users(rows: &[Row], offset: usize, more: bool) -> String {
         ]
     };
     let content = format!(
-        "<h1>Users</h1><p class=\"meta\">A name leads to the user's devices and topics.</p>{}<p>{}{}</p>",
+        "{}<h1>Users</h1>{}<p class=\"meta\">A name leads to the user's devices and topics.</p>{}<p>{}{}</p>",
+        notice.map(notice_box).unwrap_or_default(),
+        if invites { INVITE } else { "" },
         table(
             "Users",
             &columns,
@@ -59,6 +67,10 @@ pub(super) fn users(rows: &[Row], offset: usize, more: bool) -> String {
     );
     layout("Users", &content)
 }
+
+/// The button that makes a token; the command line makes others.
+const INVITE: &str =
+    "<form method=\"post\" action=\"/user.do?action=invite\"><p><button>Invite</button></p></form>";
 
 /// Users as the overview has them: what sending needs.
 pub(super) fn short_table(users: &[UserView]) -> String {

@@ -690,6 +690,48 @@ fn rows() -> Vec<Row> {
             "Allow: PUT, DELETE\r\n",
         ),
         row(
+            "API tokens",
+            get("/api/v1/tokens"),
+            200,
+            "{\"tokens\":[{\"id\":\"00ff00ff\",\"uses\":2,\"created\":1795192380,\"expires\":1795278780,\"expired\":false,\"note\":\"<office>\"}]}",
+        ),
+        row(
+            "API new token",
+            json("POST", "/api/v1/tokens", "{\"uses\":20,\"note\":\"n\"}"),
+            201,
+            "{\"token\":\"5ec4e7\",\"uri\":\"xmpp:?register;preauth=5ec4e7\",\"id\":\"00ff00ff\",\"uses\":20,",
+        ),
+        row(
+            "API new token with a typing error",
+            json("POST", "/api/v1/tokens", "{\"use\":20}"),
+            400,
+            "unknown field `use`",
+        ),
+        row(
+            "API tokens by PUT",
+            json("PUT", "/api/v1/tokens", "{}"),
+            405,
+            "Allow: GET, HEAD, POST\r\n",
+        ),
+        row(
+            "API remove token",
+            raw("DELETE /api/v1/tokens/00ff00ff HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            200,
+            "{\"id\":\"00ff00ff\"}",
+        ),
+        row(
+            "API remove a token that is not there",
+            raw("DELETE /api/v1/tokens/5ec4e7 HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            404,
+            "{\"error\":\"unknown-token\"",
+        ),
+        row(
+            "API look at one token",
+            get("/api/v1/tokens/00ff00ff"),
+            405,
+            "Allow: DELETE\r\n",
+        ),
+        row(
             "API sessions",
             get("/api/v1/sessions"),
             200,
@@ -751,6 +793,24 @@ fn rows() -> Vec<Row> {
             get("/user.do?name=sam&done=topics"),
             200,
             "The topics have been changed",
+        ),
+        row(
+            "button to invite",
+            get("/user.do"),
+            200,
+            "action=\"/user.do?action=invite\"",
+        ),
+        row(
+            "invitation by form",
+            form("/user.do?action=invite", ""),
+            200,
+            "<code>xmpp:?register;preauth=5ec4e7</code>",
+        ),
+        row(
+            "invitation by link",
+            get("/user.do?action=invite&name=sam"),
+            400,
+            "nothing is changed",
         ),
         row(
             "topic by link",

@@ -7,6 +7,7 @@ pub mod carbons;
 pub mod client_state;
 pub mod confirm;
 pub mod disco;
+pub mod invitation;
 pub mod labels;
 pub mod last_activity;
 pub mod management;

@@ -4,7 +4,7 @@ use minidom::Element;
 
 use crate::limits;
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::host::{AccountChange, NewPassword, Registration};
+use crate::xmpp::host::{AccountChange, Host, NewPassword, Registration};
 use crate::xmpp::jid;
 use crate::xmpp::router::{Context, Reply, Route};
 use crate::xmpp::stanza::{Iq, child_text, child_text_verbatim, has_child, text_element};
@@ -68,18 +68,18 @@ fn register(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaError
         name: field(iq.payload, "name")?.unwrap_or_default(),
         user,
     };
-    let Registration { user, password, .. } = &registration;
-    if context.host.is_user(user) {
-        return if context.host.is_password(user, &password.text)? {
-            Ok(Reply::Empty)
-        } else {
-            // Registering once more tells whether a password is right.
-            context.host.failed(user);
-            Err(StanzaError::Conflict)
-        };
-    }
     let later = context.host.register(registration)?;
     Ok(if later { Reply::Later } else { Reply::Empty })
+}
+
+/// Whether a stanza would make an account: one that repeats a registration does not.
+#[must_use]
+pub fn is_newcomer(stanza: &Element, host: &dyn Host) -> bool {
+    let Some(query) = stanza.get_child("query", NS) else {
+        return false;
+    };
+    let user = jid::localpart(&child_text(query, "username"));
+    !has_child(query, "remove") && user.is_some_and(|user| !host.is_user(&user))
 }
 
 /// §3.3: change one's own password; name and e-mail address may come along.

@@ -39,6 +39,17 @@ impl fmt::Debug for NewPassword {
     }
 }
 
+/// Whose keys a client is challenged with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The user's.
+    Theirs,
+    /// There is such a user, but only a password: the salt is right, the keys have to be made.
+    Unmade,
+    /// There is no such user.
+    Nobodys,
+}
+
 /// What a phone sends to get an account (XEP-0077 §3.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Registration {

@@ -88,6 +88,11 @@ impl Challenge {
         (challenge, message)
     }
 
+    /// Puts the user's keys in the place of those that only told the salt.
+    pub fn set_keys(&mut self, keys: Keys) {
+        self.keys = keys;
+    }
+
     /// §7 `client-final-message`: the server's own proof, if the client's is right.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use super::{Flow, Session, State};
 use crate::limits;
 use crate::xmpp::error::{StanzaError, StreamError};
 use crate::xmpp::feature::{
-    auth, bind, client_state, disco, management, register, roster, starttls,
+    auth, bind, client_state, disco, invitation, management, register, roster, starttls,
 };
 use crate::xmpp::host::Host;
 use crate::xmpp::sasl::{self, Failure, Surroundings, Turn};
@@ -68,8 +68,12 @@ impl Session {
             }
             write(&sasl::stream_feature(self.secure));
             write(auth::STREAM_FEATURE);
-            if host.may_register() {
+            let takes_tokens = host.takes_tokens();
+            if takes_tokens || host.may_register() {
                 write(register::STREAM_FEATURE);
+            }
+            if takes_tokens {
+                write(invitation::STREAM_FEATURE);
             }
         }
         write("</stream:features>");
@@ -163,7 +167,7 @@ impl Session {
         }
     }
 
-    /// Whether an element tries a password, or asks whether one is right by registering once more.
+    /// Whether an element tries a password or a token, or asks whether one is right by registering once more.
     pub(super) fn is_attempt(&self, element: &Element) -> bool {
         if self.has_login() {
             return false;
@@ -172,7 +176,7 @@ impl Session {
             ns::SASL => sasl::is_attempt(element),
             ns::CLIENT => {
                 let mut children = element.children();
-                let tries = |ns: &str| ns == auth::NS || ns == register::NS;
+                let tries = |ns: &str| [auth::NS, register::NS, invitation::NS].contains(&ns);
                 attr(element, "type") == Some("set") && children.any(|child| tries(&child.ns()))
             }
             _ => false,

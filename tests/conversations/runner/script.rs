@@ -123,6 +123,13 @@ pub(crate) enum Wish {
     RemoveUser {
         name: String,
     },
+    /// A token to register with, which the label becomes.
+    AddToken {
+        label: String,
+        fields: Settings,
+    },
+    /// The token of that label.
+    RemoveToken(String),
     /// Takes back the push of that label.
     Withdraw(String),
     /// Takes back a series.

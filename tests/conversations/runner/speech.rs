@@ -128,10 +128,14 @@ pub(crate) fn admin(text: &str) -> Result<Step, String> {
 
 fn wish(text: &str) -> Result<Wish, String> {
     type Reader = fn(&str) -> Result<Wish, String>;
-    let readers: [(&str, Reader); 4] = [
+    let readers: [(&str, Reader); 6] = [
         ("pushes ", push),
         ("withdraws ", withdraw),
         ("waits ", wait),
+        ("makes the token ", token),
+        ("takes back the token ", |text| {
+            Ok(Wish::RemoveToken(label(text)?))
+        }),
         ("forgets ", |text| Ok(Wish::Forget(label(text)?))),
     ];
     for (words, read) in readers {
@@ -156,6 +160,15 @@ fn wish(text: &str) -> Result<Wish, String> {
         ["subscribes", who, "to", topic] => topic_of(true, who, topic),
         ["unsubscribes", who, "from", topic] => topic_of(false, who, topic),
         _ => return Err("not what an administrator does".to_owned()),
+    })
+}
+
+/// `{NAME}: FIELD=VALUE …`, where fields may be missing.
+fn token(text: &str) -> Result<Wish, String> {
+    let (name, fields) = text.split_once(": ").unwrap_or((text, ""));
+    Ok(Wish::AddToken {
+        label: label(name)?,
+        fields: equations(fields)?,
     })
 }
 

@@ -408,6 +408,7 @@ fn configure(config: &mut Config, key: &str, value: &str) -> Result<(), String> 
             config.xmpp.registration = match value {
                 "open" => Registration::Open,
                 "lan" => Registration::Lan,
+                "token" => Registration::Token,
                 "closed" => Registration::Closed,
                 _ => return Err(format!("registration cannot be {value:?}")),
             }

@@ -1,5 +1,6 @@
 //! What the administrator asks for, and whether the answer is the one the script expects.
 
+use lanpush::push::invitations::TokenDraft;
 use lanpush::push::notification::{Extras, Link, NotificationId, Priority, Target};
 use lanpush::push::{Answer, AskId, Done, Draft, Refusal, Request, TopicOf, Withdrawal};
 use lanpush::time::parse_calendar;
@@ -31,7 +32,7 @@ impl Stage {
         }
         let label = match wish {
             Wish::Push { label, .. } => label.clone(),
-            Wish::Wait { label, .. } => Some(label.clone()),
+            Wish::Wait { label, .. } | Wish::AddToken { label, .. } => Some(label.clone()),
             _ => None,
         };
         let request = self.request(wish)?;
@@ -60,6 +61,14 @@ impl Stage {
             }
             Wish::SetPassword { name, password } => Request::SetPassword { name, password },
             Wish::RemoveUser { name } => Request::RemoveUser { name },
+            Wish::AddToken { fields, .. } => Request::AddToken(token(&fields)?),
+            Wish::RemoveToken(label) => Request::RemoveToken {
+                id: self
+                    .scope
+                    .get(&format!("{label}.id"))
+                    .unwrap_or(&label)
+                    .to_owned(),
+            },
             Wish::Push { target, fields, .. } => Request::Notify(draft(target, &fields)?),
             Wish::Withdraw(label) => Request::Withdraw(Withdrawal::Id(self.id_of(&label)?)),
             Wish::WithdrawSeries {
@@ -124,6 +133,10 @@ impl Stage {
                 _ => self.scope.set(label, id),
             }
         }
+        if let (Some(label), Some(Ok(Done::Invited(new)))) = (label, &answer) {
+            self.scope.set(label, new.token.0.as_str());
+            self.scope.set(format!("{label}.id"), new.view.id.as_str());
+        }
         if fulfils(answer.as_ref(), expect) {
             return Ok(());
         }
@@ -134,6 +147,20 @@ impl Stage {
         };
         Err(format!("what came: {came}"))
     }
+}
+
+fn token(fields: &Settings) -> Result<TokenDraft, String> {
+    let mut draft = TokenDraft::default();
+    for (key, value) in fields {
+        let wrong = || format!("{key} cannot be {value:?}");
+        match key.as_str() {
+            "uses" => draft.uses = value.parse().map_err(|_| wrong())?,
+            "days" => draft.days = value.parse().map_err(|_| wrong())?,
+            "note" => draft.note.clone_from(value),
+            _ => return Err(wrong()),
+        }
+    }
+    Ok(draft)
 }
 
 fn draft(target: Target, fields: &Settings) -> Result<Draft, String> {
@@ -183,7 +210,7 @@ fn extra(key: &str, value: &str, extras: &mut Extras) -> Result<(), String> {
 
 fn words(done: &Done) -> String {
     match done {
-        Done::Changed => "done".to_owned(),
+        Done::Changed | Done::Invited(_) => "done".to_owned(),
         Done::Accepted { queued, sent, .. } => format!("queued {queued} sent {sent}"),
         Done::Scheduled { .. } => "scheduled".to_owned(),
         Done::Withdrawn { spared, told } => format!("spared {spared} told {told}"),
@@ -218,6 +245,9 @@ fn reason(refusal: &Refusal) -> &'static str {
         Refusal::TooLong { .. } => "too long",
         Refusal::Invalid { .. } => "invalid",
         Refusal::Taken => "taken",
+        Refusal::NoToken => "no token",
+        Refusal::TooManyTokens => "too many tokens",
+        Refusal::Closed => "closed",
         Refusal::Full => "disk full",
         Refusal::Failed => "failed",
         Refusal::Busy => "busy",
