@@ -258,7 +258,9 @@ impl Wire {
                 let id = node.attribute("id").unwrap();
                 let asked = self.asked.remove(id);
                 match asked.expect("an answer to what was not asked") {
-                    Asked::Register { .. } | Asked::Fields | Asked::Login { .. } => self.send("</stream:stream>"),
+                    Asked::Register { .. } | Asked::Fields | Asked::Login { .. } => {
+                        self.send("</stream:stream>")
+                    }
                     Asked::Labels | Asked::Ping | Asked::Confirmation => {}
                 }
             }
