@@ -255,6 +255,8 @@ impl Domain {
     /// A session goes on on this connection: its name, and what had been handled of it.
     pub(super) fn resume(&mut self, id: DeviceId, conn: ConnId) -> Option<(Bound, u32)> {
         self.wake(id);
+        // XEP-0352 §5: somebody looks, as on any new stream, until the client says otherwise.
+        self.client_state(id, true);
         let link = self.link_mut(id)?;
         link.conn = Some(conn);
         let managed = link.managed.as_ref()?;
