@@ -6,7 +6,9 @@ package_version() {
     echo "${LANPUSH_PACKAGE_VERSION:-$(sed -n '/^\[package\]/,/^\[dep/s/^version = "\(.*\)"$/\1/p' Cargo.toml)}"
 }
 
+# shellcheck disable=SC2034 # for those who source this
 package_maintainer="lanpush maintainers <maintainers@lanpush.invalid>"
+# shellcheck disable=SC2034
 package_summary="push service for one local network: XMPP to the phone, HTTP to the sender"
 
 # Every file has this time, so that the same files make the same package.
