@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import pathlib
 import re
 import subprocess
 
@@ -19,7 +20,8 @@ class Screen:
         self.home = directory / f"home-{next(self.numbers)}"
         self.home.mkdir()
         # A tmux of its own, which takes no settings and meets no other.
-        self.tmux = ["tmux", "-S", f"/tmp/lanpush-{os.getpid()}-{self.home.name}", "-f", "/dev/null"]
+        self.socket = pathlib.Path(f"/tmp/lanpush-{os.getpid()}-{self.home.name}")
+        self.tmux = ["tmux", "-S", str(self.socket), "-f", "/dev/null"]
 
     async def __aenter__(self):
         environment = [f"XDG_CONFIG_HOME={self.home}", f"XDG_DATA_HOME={self.home}", "LANG=C.UTF-8", "TERM=screen"]
@@ -32,6 +34,7 @@ class Screen:
     async def __aexit__(self, *_):
         (self.home / "screen").write_text(await self.text())
         await self.told("kill-server")
+        self.socket.unlink(missing_ok=True)
 
     async def told(self, *words):
         process = await asyncio.create_subprocess_exec(
