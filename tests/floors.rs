@@ -33,6 +33,7 @@ const PURE_STD: &[&str] = &[
     "default",
     "error",
     "fmt",
+    "hint",
     "hash",
     "iter",
     "marker",

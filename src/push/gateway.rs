@@ -310,28 +310,9 @@ impl Gateway {
     }
 
     fn asked(&mut self, ask: AskId, request: Request, now: Now) {
-        let outcome = if self.stopping {
-            Err(Refusal::Busy)
-        } else {
-            match request {
-                Request::Notify(draft) => self.domain.notify(draft, ask, now),
-                Request::AddUser { name, password } => {
-                    self.domain.add_user(&name, password, ask, now)
-                }
-                Request::PutAccount { account, replace } => {
-                    self.domain.put_account(account, replace, ask)
-                }
-                Request::SetPassword { name, password } => {
-                    self.domain.set_password(&name, password, ask, now)
-                }
-                Request::AddToken(draft) => self.domain.add_token(draft, ask, now),
-                Request::RemoveToken { id } => self.domain.remove_token(&id, ask),
-                Request::RemoveUser { name } => self.domain.remove_user(&name, ask),
-                Request::Withdraw(withdrawal) => self.domain.withdraw(&withdrawal, ask, now),
-                Request::Wait { id, until } => self.domain.wait(id, until, ask),
-                Request::Subscribe(topic) => self.domain.subscribe(topic, true, ask, now),
-                Request::Unsubscribe(topic) => self.domain.subscribe(topic, false, ask, now),
-            }
+        let outcome = match self.stopping {
+            true => Err(Refusal::Busy),
+            false => self.domain.carry_out_request(ask, request, now),
         };
         if let Err(refusal) = outcome {
             self.actions.push_back(Pending::Answer(ask, Err(refusal)));

@@ -77,7 +77,7 @@ impl World {
             keeper: Timekeeper::default(),
             system: BEGIN,
             asked: 0,
-            harsh: seed % 2 == 0,
+            harsh: seed.is_multiple_of(2),
             restarts: 0,
             sent: BTreeMap::new(),
             requests: BTreeMap::new(),
@@ -136,8 +136,8 @@ impl World {
     fn step(&mut self) {
         let index = self.random.below(self.clients.len());
         match self.random.below(100) {
-            0..25 => self.to_server(index),
-            25..50 => self.to_client(index),
+            0..25 => self.carry_to_server(index),
+            25..50 => self.carry_to_client(index),
             50..62 => self.write(index),
             62..70 => self.clients[index].answer(),
             70..75 => self.clients[index].ask(),
@@ -232,7 +232,7 @@ impl World {
         }
     }
 
-    fn to_server(&mut self, index: usize) {
+    fn carry_to_server(&mut self, index: usize) {
         let Some(wire) = &mut self.clients[index].wire else {
             return;
         };
@@ -253,7 +253,7 @@ impl World {
         });
     }
 
-    fn to_client(&mut self, index: usize) {
+    fn carry_to_client(&mut self, index: usize) {
         let Some(wire) = &self.clients[index].wire else {
             return;
         };
@@ -447,8 +447,8 @@ impl World {
                 let waits = self.gateway.as_ref().unwrap().is_waiting(wire.conn);
                 let writes = !wire.to_server.is_empty() && !wire.closed && !waits;
                 moved |= writes || !wire.to_client.is_empty();
-                self.to_server(index);
-                self.to_client(index);
+                self.carry_to_server(index);
+                self.carry_to_client(index);
             }
             if !moved {
                 return;
