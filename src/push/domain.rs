@@ -18,6 +18,7 @@ use super::commits::{Commits, Then, Waiter};
 use super::devices::Devices;
 use super::event::{Answer, AskId, ConnId};
 use super::forms::Prepared;
+use super::late_answers::LateAnswers;
 use super::ledger::Ledger;
 use super::loading::Loading;
 use super::management::{Parcel, Sleepers};
@@ -91,6 +92,7 @@ pub struct Domain {
     pub(super) devices: Devices,
     pub(super) ledger: Ledger,
     pub(super) commits: Commits,
+    pub(super) late_answers: LateAnswers,
     pub(super) effects: VecDeque<Effect>,
     pub(super) timetable: Timetable,
     pub(super) series: SeriesTable,
@@ -153,6 +155,7 @@ impl Domain {
             ledger: loading.ledger,
             receipts: loading.repairs,
             commits: Commits::default(),
+            late_answers: LateAnswers::default(),
             effects: VecDeque::new(),
             timetable: Timetable::default(),
             series: SeriesTable::default(),

@@ -34,6 +34,7 @@ pub mod forms;
 pub mod gateway;
 pub mod head;
 pub mod idle;
+mod late_answers;
 pub mod ledger;
 pub mod loading;
 pub mod local;
