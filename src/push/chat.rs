@@ -79,6 +79,9 @@ impl Domain {
         self.accepts(user, message, sender.bound)?;
         let mut readers = self.readers(message, user)?;
         self.leave_sleepers(message, &mut readers);
+        if self.waits_its_turn(message, user) {
+            readers.clear();
+        }
         if readers.len() > limits::CHAT_SESSIONS {
             log::warn!(
                 "a message for {user:?} goes to {} sessions only",
@@ -170,6 +173,15 @@ impl Domain {
         if is_kind && message.storing == Storing::Kept && !readers.iter().any(shows) {
             readers.retain(is_awake);
         }
+    }
+
+    /// Whether earlier messages are on their way to the disk, or wait there for their reader to have read others,
+    /// who is there again: a message must not overtake them.
+    fn waits_its_turn(&self, message: &Message, user: &str) -> bool {
+        let is_kind = matches!(message.kind, Kind::Chat | Kind::Normal);
+        is_kind
+            && message.storing == Storing::Kept
+            && (self.commits.keeping(user).0 > 0 || self.has_more_to_hand_out(user))
     }
 
     /// Whether nobody has a message yet who can show it to its reader: androidpn's clients show none, but to

@@ -154,6 +154,16 @@ impl Commits {
         self.pending.len() >= limits::WAITING_COMMITS
     }
 
+    /// The batch a connection waits for; nobody does from here on.
+    pub fn take_over(&mut self, conn: ConnId) -> Option<Ticket> {
+        let mut pending = self.pending.iter_mut();
+        let own = pending.find(|(_, commit)| commit.waiter == Waiter::Conn(conn));
+        own.map(|(ticket, commit)| {
+            commit.waiter = Waiter::Nobody;
+            *ticket
+        })
+    }
+
     /// The connection is gone; its number may soon mean another one.
     pub fn forget(&mut self, conn: ConnId) {
         self.forget_waiter(Waiter::Conn(conn));

@@ -18,6 +18,7 @@ impl Domain {
         let Some(Commit { then, waiter }) = self.commits.take(ticket) else {
             return;
         };
+        let late = self.late_answers.remove(&ticket);
         if let Err(error) = outcome {
             if self.trouble.as_ref() != Some(error) {
                 log::error!("a write was refused: {error}");
@@ -45,6 +46,9 @@ impl Domain {
             self.write_again();
         }
         self.answer(waiter, outcome, done);
+        if let Some(late) = late {
+            self.give_late_answer(&late, outcome);
+        }
     }
 
     fn take_effect(&mut self, then: Then, now: Now) -> Done {
@@ -122,11 +126,7 @@ impl Domain {
         match waiter {
             Waiter::Nobody => {}
             Waiter::Conn(conn) => {
-                let outcome = match outcome {
-                    Ok(()) => Ok(()),
-                    Err(StoreError::Full) => Err(StanzaError::ResourceConstraint),
-                    Err(StoreError::Failed(_)) => Err(StanzaError::InternalServerError),
-                };
+                let outcome = outcome.as_ref().map(|()| ()).map_err(stanza_error);
                 self.effects.push_back(Effect::Finish(conn, outcome));
             }
             Waiter::Ask(ask) => {
@@ -309,6 +309,14 @@ impl Domain {
         if let Some(device) = self.devices.get_mut(device) {
             device.dequeue(notification);
         }
+    }
+}
+
+/// What a client is told when the disk refuses something.
+pub(super) fn stanza_error(error: &StoreError) -> StanzaError {
+    match error {
+        StoreError::Full => StanzaError::ResourceConstraint,
+        StoreError::Failed(_) => StanzaError::InternalServerError,
     }
 }
 

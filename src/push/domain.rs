@@ -19,6 +19,7 @@ use super::devices::Devices;
 use super::event::{Answer, AskId, ConnId};
 use super::forms::Prepared;
 use super::invitations::Invitations;
+use super::late_answers::LateAnswers;
 use super::ledger::Ledger;
 use super::loading::Loading;
 use super::management::{Parcel, Sleepers};
@@ -93,6 +94,7 @@ pub struct Domain {
     pub(super) devices: Devices,
     pub(super) ledger: Ledger,
     pub(super) commits: Commits,
+    pub(super) late_answers: LateAnswers,
     pub(super) effects: VecDeque<Effect>,
     pub(super) timetable: Timetable,
     pub(super) series: SeriesTable,
@@ -157,6 +159,7 @@ impl Domain {
             ledger: loading.ledger,
             receipts: loading.repairs,
             commits: Commits::default(),
+            late_answers: LateAnswers::default(),
             effects: VecDeque::new(),
             timetable: Timetable::default(),
             series: SeriesTable::default(),

@@ -275,7 +275,8 @@ impl Gateway {
             && let Some(device) = conn.device.take()
         {
             // The phone is out of reach rather than gone.
-            let handled = conn.session.handled();
+            let (handled, request) = (conn.session.handled(), conn.session.take_waiting());
+            self.domain.answer_late(id, device, request);
             self.lose(id, device, handled, now);
         }
         let Some(conn) = self.conns.get_mut(&id) else {
@@ -301,8 +302,10 @@ impl Gateway {
     }
 
     fn disconnected(&mut self, id: ConnId, now: Now) {
-        if let Some(conn) = self.conns.remove(&id) {
+        if let Some(mut conn) = self.conns.remove(&id) {
             if let Some(device) = conn.device {
+                let request = conn.session.take_waiting();
+                self.domain.answer_late(id, device, request);
                 self.lose(id, device, conn.session.handled(), now);
             }
             self.domain.forget_conn(id);

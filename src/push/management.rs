@@ -60,8 +60,8 @@ impl Parcel {
 /// A stanza the client may not have.
 #[derive(Debug)]
 enum Unacknowledged {
-    /// Written again when the session is resumed.
-    Stanza(Parcel),
+    /// Written again when the session is resumed; with the serial number of the newest session there was then.
+    Stanza(Parcel, u32),
     /// A push, which the device's queue keeps.
     Push(NotificationId),
 }
@@ -118,20 +118,21 @@ impl Managed {
     /// The stanzas to be written again; pushes come from the device's queue instead.
     fn replay(&mut self, out: &mut Vec<u8>) {
         self.unacknowledged
-            .retain(|one| matches!(one, Unacknowledged::Stanza(_)));
+            .retain(|one| matches!(one, Unacknowledged::Stanza(..)));
         for one in &self.unacknowledged {
-            if let Unacknowledged::Stanza(parcel) = one {
+            if let Unacknowledged::Stanza(parcel, _) = one {
                 out.extend_from_slice(parcel.stanza());
             }
         }
     }
 
-    /// The stanzas that are lost if nobody cares for them, oldest first.
-    pub(super) fn into_lost(self) -> impl Iterator<Item = Rc<[u8]>> {
+    /// The stanzas that are lost if nobody cares for them, oldest first, each with the serial number of the newest
+    /// session that can have got it too.
+    pub(super) fn into_lost(self) -> impl Iterator<Item = (Rc<[u8]>, u32)> {
         let all = self.unacknowledged.into_iter();
         all.filter_map(|one| match one {
-            Unacknowledged::Stanza(Parcel::Only(stanza)) => Some(stanza),
-            Unacknowledged::Stanza(Parcel::Kept(_)) | Unacknowledged::Push(_) => None,
+            Unacknowledged::Stanza(Parcel::Only(stanza), newest) => Some((stanza, newest)),
+            Unacknowledged::Stanza(Parcel::Kept(_), _) | Unacknowledged::Push(_) => None,
         })
     }
 }
@@ -139,7 +140,7 @@ impl Managed {
 impl Unacknowledged {
     fn bytes(&self) -> usize {
         match self {
-            Self::Stanza(parcel) => parcel.stanza().len(),
+            Self::Stanza(parcel, _) => parcel.stanza().len(),
             Self::Push(_) => 0,
         }
     }
@@ -190,6 +191,7 @@ impl Domain {
     /// A stanza goes to a device's session: it is kept until the client acknowledges it. True if the client
     /// should be asked.
     pub(super) fn sent(&mut self, id: DeviceId, parcel: Parcel) -> bool {
+        let newest = self.sessions;
         let Some(link) = self.link_mut(id).filter(|link| link.is_managed()) else {
             return false;
         };
@@ -199,7 +201,7 @@ impl Domain {
         };
         // A message is worth a question of its own; everything else waits for company.
         let is_message = parcel.stanza().starts_with(b"<message");
-        managed.sent(Unacknowledged::Stanza(parcel));
+        managed.sent(Unacknowledged::Stanza(parcel, newest));
         if managed.is_full() {
             match conn {
                 Some(conn) => self

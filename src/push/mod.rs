@@ -36,6 +36,7 @@ pub mod head;
 pub mod idle;
 pub mod invitations;
 mod keeper;
+mod late_answers;
 pub mod ledger;
 pub mod loading;
 pub mod local;

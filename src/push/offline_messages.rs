@@ -260,6 +260,16 @@ impl Domain {
         }
     }
 
+    /// Whether messages wait until a reader has read those before them. What cannot be read counts as nothing.
+    pub(super) fn has_more_to_hand_out(&self, user: &str) -> bool {
+        let handed = self.handing_out.by_user.get(user);
+        let waiting = handed.and_then(|handed| {
+            let waiting = self.waiting_for(user).ok()?;
+            Some(waiting.len() > handed.documents.len())
+        });
+        waiting.unwrap_or(false)
+    }
+
     /// An account is gone with what waited for it.
     pub(super) fn forget_waiting(&mut self, user: &str) {
         self.handing_out.by_user.remove(user);

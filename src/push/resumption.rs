@@ -84,7 +84,8 @@ impl Gateway {
             return;
         };
         conn.device = None;
-        let handled = conn.session.handled();
+        let (handled, request) = (conn.session.handled(), conn.session.take_waiting());
+        self.domain.answer_late(id, device, request);
         self.domain.sleep(device, handled, now);
         self.close(id, StreamError::Conflict, now);
     }

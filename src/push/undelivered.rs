@@ -23,7 +23,7 @@ impl Domain {
             return;
         };
         let bound = managed.bound.clone();
-        for bytes in managed.into_lost() {
+        for (bytes, newest) in managed.into_lost() {
             let Some(stanza) = stanza::read(&bytes) else {
                 continue;
             };
@@ -33,17 +33,26 @@ impl Domain {
             };
             // Whoever has asked something is told by `between.rs`.
             if stanza.name() == "message" {
-                self.keep_undelivered(device, stanza, &from, &bound);
+                self.keep_undelivered(device, stanza, &from, &bound, newest);
             }
         }
     }
 
-    fn keep_undelivered(&mut self, device: DeviceId, stanza: Element, from: &Jid, bound: &Bound) {
+    /// `newest`: sessions that began later cannot have the message.
+    fn keep_undelivered(
+        &mut self,
+        device: DeviceId,
+        stanza: Element,
+        from: &Jid,
+        bound: &Bound,
+        newest: u32,
+    ) {
         let to = attr(&stanza, "to").and_then(|to| to.parse::<Jid>().ok());
         let was_for_all = to.is_some_and(|to| to.resource.is_none());
         let others = self.accounts.devices(&bound.user).iter().filter_map(|id| {
             let other = self.devices.get(*id).filter(|_| *id != device)?;
-            let chat = other.link.as_ref()?.chat.as_ref()?;
+            let link = other.link.as_ref().filter(|link| link.serial <= newest)?;
+            let chat = link.chat.as_ref()?;
             other.takes_messages().then_some(chat)
         });
         let mut others = others.map(|chat| was_for_all || chat.carbons);

@@ -134,6 +134,12 @@ impl Session {
         self.waiting.is_some()
     }
 
+    /// The request of a session that waits for the disk. Its connection is lost, and the answer goes elsewhere.
+    pub fn take_waiting(&mut self) -> Option<Element> {
+        self.bound()?;
+        self.waiting.take().map(|waiting| waiting.request)
+    }
+
     /// Takes in bytes; what there is to answer is appended to `out`.
     pub fn feed(&mut self, mut bytes: &[u8], host: &mut dyn Host, out: &mut Vec<u8>) -> Flow {
         loop {

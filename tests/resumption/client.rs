@@ -143,11 +143,17 @@ impl Client {
             return;
         };
         let bytes: Vec<u8> = wire.to_client.drain(..count).collect();
-        let items = wire.reader.feed(&bytes);
-        for (item, _) in items.unwrap_or_else(|why| panic!("{why}")) {
-            match item {
-                Item::Header(_) | Item::Closed | Item::End => {}
-                Item::Stanza(node) => self.stanza(&node),
+        // One by one: behind `<success/>` a stream of its own begins.
+        for byte in bytes {
+            let Some(wire) = &mut self.wire else {
+                return;
+            };
+            let items = wire.reader.feed(&[byte]);
+            for (item, _) in items.unwrap_or_else(|why| panic!("{why}")) {
+                match item {
+                    Item::Header(_) | Item::Closed | Item::End => {}
+                    Item::Stanza(node) => self.stanza(&node),
+                }
             }
         }
     }

@@ -146,7 +146,10 @@ impl World {
             84..88 => self.server_notices(),
             88..94 => self.connect(index),
             94..97 => self.stored(),
-            97 => self.store.hold(),
+            97 => {
+                self.note("the disk is slow".to_owned());
+                self.store.hold();
+            }
             98 => {
                 let most = if self.harsh && self.random.one_in(6) {
                     100_000_000
@@ -158,7 +161,10 @@ impl World {
                 self.advance(Duration::from_millis(millis));
             }
             _ if self.harsh && self.random.one_in(8) => self.restart(),
-            _ => self.store.release(),
+            _ => {
+                self.note("the disk goes on".to_owned());
+                self.store.release();
+            }
         }
     }
 
@@ -183,9 +189,9 @@ impl World {
         if let Some(wire) = self.clients[index].wire.take() {
             self.gone.push_back(wire.conn);
         }
-        let other = self.clients[(index + 1) % self.clients.len()]
-            .session
-            .clone();
+        let user = self.clients[index].user;
+        let other = self.clients.iter().find(|other| other.user != user);
+        let other = other.and_then(|other| other.session.clone());
         let errs = match self.random.below(12) {
             0 => other.filter(|_| self.clients[index].session.is_some()),
             1 => Some("7f-0".to_owned()),
@@ -263,7 +269,13 @@ impl World {
         } else {
             length
         };
+        let before = self.clients[index].got.messages.len();
         self.clients[index].read(count);
+        let client = &self.clients[index];
+        let news = client.got.messages[before..].join(" ");
+        if !news.is_empty() {
+            self.note(format!("{} gets {news}", client.resource));
+        }
     }
 
     /// A client writes to the other user, or asks the server something.
@@ -305,6 +317,8 @@ impl World {
                     (true, "ann") => "ann@push.lan/ann-phone".to_owned(),
                     (true, _) => "ben@push.lan/ben-phone".to_owned(),
                 };
+                let by = self.clients[index].resource;
+                self.note(format!("{by} sends {id} to {address}"));
                 self.sent.insert(
                     id.clone(),
                     Sent {
