@@ -3,8 +3,8 @@
 #
 #   board/openwrt/package.sh BINARY [DIRECTORY]      into target/packages without DIRECTORY
 #
-# The .ipk is for releases up to 24.10 (opkg), the .apk for 25.12 and later (apk). Needs tar, gzip and for the .apk
-# python3. Packages of the same files are the same to the last bit.
+# The .ipk is for releases up to 24.10 (opkg), the .apk for 25.12 and later (apk). Needs tar, gzip and
+# python3 for the .apk. Packages of the same files are the same to the last bit.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=board/package.sh
@@ -79,7 +79,8 @@ make_apk() { # BINARY TREE WORK TO
     echo lanpush=7070:lanpush=7070 >"$about/lanpush.rusers"
     echo /etc/config/lanpush >"$about/lanpush.conffiles"
     printf '/etc/config/lanpush %s\n' "$(sha256sum "$2/etc/config/lanpush" | cut -d' ' -f1)" >"$about/lanpush.conffiles_static"
-    for name in pre-install post-install post-upgrade pre-deinstall; do
+    script preinst "$1" "$3/pre-install"
+    for name in post-install post-upgrade pre-deinstall; do
         script "apk/$name" "$1" "$3/$name"
     done
     board/openwrt/apk.py --root "$2" --time "$SOURCE_DATE_EPOCH" \
@@ -93,6 +94,7 @@ make_apk() { # BINARY TREE WORK TO
 
 main() { # BINARY [DIRECTORY]
     local binary=$1 to=${2:-${CARGO_TARGET_DIR:-target}/packages} work name
+    binary_processor "$binary" >/dev/null
     work=$(mktemp -d)
     # shellcheck disable=SC2064
     trap "rm -rf '$work'" EXIT
@@ -104,11 +106,9 @@ main() { # BINARY [DIRECTORY]
     make_ipk "$binary" "$work/tree" "$work" "$work/package"
     mv "$work/package" "$to/$name.ipk"
     echo "$to/$name.ipk"
-    if [[ -x board/openwrt/apk.py ]]; then
-        make_apk "$binary" "$work/tree" "$work" "$work/package"
-        mv "$work/package" "$to/$name.apk"
-        echo "$to/$name.apk"
-    fi
+    make_apk "$binary" "$work/tree" "$work" "$work/package"
+    mv "$work/package" "$to/$name.apk"
+    echo "$to/$name.apk"
 }
 
 if (($# < 1 || $# > 2)); then

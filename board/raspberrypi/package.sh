@@ -69,6 +69,7 @@ END
 
 main() { # BINARY [DIRECTORY]
     local binary=$1 to=${2:-${CARGO_TARGET_DIR:-target}/packages} work name
+    binary_processor "$binary" >/dev/null
     work=$(mktemp -d)
     # shellcheck disable=SC2064
     trap "rm -rf '$work'" EXIT
