@@ -29,7 +29,7 @@ emulator() { # TARGET
 }
 
 # What every call of cargo for a board has in common.
-prepare() {
+prepare() { # TARGET
     local compiler zig
     compiler=$(board/toolchain.sh compiler)
     zig=$(dirname "$compiler")/zig
@@ -41,6 +41,9 @@ prepare() {
     export ZIG_GLOBAL_CACHE_DIR=$zig/cache ZIG_LOCAL_CACHE_DIR=$zig/cache
     # zig brings musl's start files, rustc has none.
     export RUSTFLAGS="-C link-self-contained=no"
+    # Thumb-2, the short form of instructions, which every ARMv7 has and ARMv6 has not. rustc warns that it may
+    # call this by another name one day.
+    [[ $1 != armv7-* ]] || RUSTFLAGS+=" -C target-feature=+thumb-mode"
     # Of its own, so that this compiler and the machine's do not wait for each other.
     export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/cross
     unset CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS
@@ -51,7 +54,12 @@ build() { # TARGET ARGUMENT…
     shift
     binary=$CARGO_TARGET_DIR/lanpush-$triple
     [[ " $* " != *' --no-default-features '* ]] || binary=$binary-without-tls
-    cargo-zigbuild zigbuild --release --locked --bin lanpush -Z build-std=std,panic_abort --target "$triple" "$@"
+    # A panic of the release profile ends the program where it happens: nothing reads how to unwind the stack.
+    RUSTFLAGS+=" -C force-unwind-tables=no"
+    # std as small as it gets. Backtraces go, in which a binary without symbols has no names anyway; a panic still
+    # says what and where.
+    cargo-zigbuild zigbuild --release --locked --bin lanpush --target "$triple" \
+        -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size "$@"
     cp "$CARGO_TARGET_DIR/$triple/release/lanpush" "$binary.new"
     mv "$binary.new" "$binary"
     echo "$binary $(stat -c %s "$binary")"
@@ -69,7 +77,7 @@ run_tests() { # TARGET ARGUMENT…
 main() { # TARGET [test] ARGUMENT…
     (($# > 0)) || usage
     emulator "$1" >/dev/null
-    prepare
+    prepare "$1"
     if [[ ${2-} == test ]]; then
         run_tests "$1" "${@:3}"
     else
