@@ -105,7 +105,8 @@ impl Managed {
 
     /// Whether the client has all it was sent of what the disk keeps until then.
     fn has_what_is_kept(&self) -> bool {
-        let is_kept = |one: &Unacknowledged| matches!(one, Unacknowledged::Stanza(Parcel::Kept(_)));
+        let is_kept =
+            |one: &Unacknowledged| matches!(one, Unacknowledged::Stanza(Parcel::Kept(_), _));
         !self.unacknowledged.iter().any(is_kept)
     }
 
