@@ -26,7 +26,7 @@ mod tests {
     use super::world::World;
 
     /// Seeds of a usual run.
-    const ROUNDS: u64 = 24;
+    const ROUNDS: u64 = 8;
     /// How often sessions are resumed in each.
     const RESUMPTIONS: usize = 100;
 

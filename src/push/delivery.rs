@@ -126,7 +126,7 @@ impl Domain {
         match waiter {
             Waiter::Nobody => {}
             Waiter::Conn(conn) => {
-                let outcome = outcome.as_ref().map(|()| ()).map_err(stanza_error);
+                let outcome = outcome.as_ref().copied().map_err(stanza_error);
                 self.effects.push_back(Effect::Finish(conn, outcome));
             }
             Waiter::Ask(ask) => {

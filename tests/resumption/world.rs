@@ -121,6 +121,7 @@ impl World {
             self.connect(index);
             self.rest();
         }
+        let mut steps = 0;
         while self
             .clients
             .iter()
@@ -128,6 +129,8 @@ impl World {
             .sum::<usize>()
             < resumptions
         {
+            steps += 1;
+            assert!(steps < 100_000, "nobody comes back");
             self.step();
         }
         self.finish();
@@ -378,12 +381,15 @@ impl World {
 
     fn advance(&mut self, time: Duration) {
         let end = self.now.mono.after(time);
+        let mut ticks = 0;
         while let Some(next) = self.gateway.as_ref().unwrap().next_deadline()
             && next <= end
         {
             self.pass(next.since(self.now.mono));
             self.handle(Event::Tick);
             self.stored();
+            ticks += 1;
+            assert!(ticks < 20_000, "the deadline does not move on");
         }
         self.pass(end.since(self.now.mono));
     }
