@@ -103,7 +103,7 @@ pub fn write(stanza: Element, out: &mut Vec<u8>) {
     out.drain(start..start + HEAD.len());
 }
 
-/// A stanza as [`write`] has written it.
+/// A stanza as [`write`](fn@write) has written it.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<Element> {
     let text = std::str::from_utf8(bytes).ok()?;

@@ -22,10 +22,12 @@ for triple in "${targets[@]}"; do
 done
 try binaries 60 tests/arm/binaries "${binaries[@]}"
 grep '^ok ' "$log" | sed 's/^ok /   | /' || true
+try "sizes as recorded" 60 board/footprint.sh sizes "${binaries[@]}"
 
 try "armv7 tests" 2400 board/build.sh "${targets[0]}" test --lib --test conversations
 prepare "tests of boards" 1200 cargo test --locked --test guest --no-run
 for triple in "${targets[@]:0:2}"; do
     try "${triple%%-*} board" 1200 board/qemu/smoke.sh "$target/cross/lanpush-$triple"
     grep -E '(armv7l|aarch64): |pushes were accepted' "$log" | sed 's/^test .* \.\.\. //; s/^/   | /' || true
+    [[ $triple != armv7-* ]] || try "memory as recorded" 10 board/footprint.sh memory "$log"
 done

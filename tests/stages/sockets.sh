@@ -9,6 +9,7 @@ need strace strace
 need mkfs.ext4 e2fsprogs
 
 need_binary
+try "size of the binary" 10 board/footprint.sh check lanpush-amd64 "$(stat -c %s "$LANPUSH_BIN")"
 mapfile -t chosen < <(test_targets with-binary)
 ((${#chosen[@]} > 0)) || give_up "no test target runs the binary"
 try "cargo tests" 900 cargo test --locked --no-fail-fast "${chosen[@]}"
