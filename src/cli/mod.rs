@@ -79,7 +79,9 @@ fn serve(options: Options) -> Result<(), Failure> {
         reload: Box::new(move || settings::effective(&options)),
     };
     edge::run(serve).map_err(|error| match error {
-        RunError::Certificate(error) => Failure::Config(error.to_string()),
+        RunError::Certificate(error) if error.is_configuration() => {
+            Failure::Config(error.to_string())
+        }
         error => Failure::Run(error.to_string()),
     })
 }

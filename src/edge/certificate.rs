@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 pub struct CertificateError {
     file: PathBuf,
     why: String,
+    /// Whether the configuration names files that will not do, rather than the disk refusing ours.
+    is_configuration: bool,
 }
 
 impl CertificateError {
@@ -15,7 +17,23 @@ impl CertificateError {
         Self {
             file: file.to_owned(),
             why: why.to_string(),
+            is_configuration: true,
         }
+    }
+
+    /// The disk does not take a certificate of our own.
+    #[cfg(feature = "tls")]
+    pub(super) fn at_run(file: &Path, why: impl fmt::Display) -> Self {
+        Self {
+            is_configuration: false,
+            ..Self::new(file, why)
+        }
+    }
+
+    /// Whether another configuration would help.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        self.is_configuration
     }
 }
 

@@ -191,8 +191,9 @@ fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
 
 /// Makes a certificate and writes it with its key, whole or not at all.
 fn make(config: &Config, file: &Path) -> Result<(), CertificateError> {
-    let fail =
-        |why: &dyn std::fmt::Display| CertificateError::new(file, format!("cannot be made: {why}"));
+    let fail = |why: &dyn std::fmt::Display| {
+        CertificateError::at_run(file, format!("cannot be made: {why}"))
+    };
     let key = KeyPair::generate().map_err(|error| fail(&error))?;
     let system = rustix::system::uname();
     let host = system
