@@ -46,7 +46,7 @@
 //! | rule about passwords at rest | `push/credentials.rs`; about guessing them: `push/attempts.rs` |
 //! | rule about who may register | `push/invitations.rs` (tokens), `push/registration_rate.rs` (how fast) |
 //! | rule about who is meant | `push/targets.rs`, `topics.rs`, `tag_expression.rs`; about who is there: `presence.rs` |
-//! | rule about who may see whom | `xmpp/subscription.rs`, `push/subscriptions.rs`; contacts: `roster.rs`, `phone_book.rs`; who is told: `circle.rs`, `spread.rs` |
+//! | rule about who may see whom | `xmpp/subscription.rs`, `push/subscriptions.rs`; contacts: `roster.rs`, `phone_book.rs`, who is in it: `tags.rs`; who is told: `circle.rs`, `spread.rs` |
 //! | rule about messages between users | `push/chat.rs`; copies: `carbons.rs`; who is away: `offline_messages.rs`; who is blocked: `blocking.rs` |
 //! | rule about lost connections | `push/management.rs`; going on: `resumption.rs`; what nobody acknowledged: `undelivered.rs`; what can wait: `client_state.rs` |
 //! | form a push has on the wire | `xmpp/feature/notification.rs`, `push_message.rs`; which one a session gets: `push/forms.rs`, `abilities.rs` |

@@ -47,7 +47,8 @@ pub const PASSWORD: usize = 255;
 pub const REGISTERED_FIELD: usize = 255;
 /// Bytes of an alias or of one tag; over it: `not-acceptable`.
 pub const LABEL: usize = 64;
-/// Tags of one user; over it: `not-acceptable`.
+/// Tags of one user; over it: `not-acceptable`. Shared ones that the phone does not name count before those it
+/// names, whose last ones are left out.
 pub const TAGS: usize = 32;
 /// Tags and signs in one boolean tag expression, which also bounds its depth; over it: HTTP 400.
 pub const TAG_TERMS: usize = 64;

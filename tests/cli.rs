@@ -550,6 +550,22 @@ fn users_are_changed() {
             r#"{"password":"secret"}"#,
         ),
         (
+            &["tag", "sam", "office", "R&D"],
+            "",
+            json(200, "{}"),
+            "tags of sam changed\n",
+            "PUT /api/v1/users/sam/tags HTTP/1.1",
+            r#"["office","R&D"]"#,
+        ),
+        (
+            &["tag", "a/ü?"],
+            "",
+            json(200, "{}"),
+            "tags of a/ü? changed\n",
+            "PUT /api/v1/users/a%2F%C3%BC%3F/tags HTTP/1.1",
+            "[]",
+        ),
+        (
             &["del", "sam"],
             "",
             "HTTP/1.1 204 No Content\r\n\r\n".into(),

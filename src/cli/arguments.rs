@@ -284,15 +284,20 @@ fn action(words: &[&str]) -> Result<Action, Failure> {
             name: owned(name),
             password: password.first().map(owned),
         }),
+        ["tag", name, tags @ ..] => Ok(Action::SetTags {
+            name: owned(name),
+            tags: tags.iter().map(owned).collect(),
+        }),
         ["list", ..] => Err(bad("lanpush user list takes no argument")),
         ["del", ..] => Err(bad("lanpush user del wants NAME")),
+        ["tag"] => Err(bad("lanpush user tag wants NAME [TAG...]")),
         [verb @ ("add" | "passwd"), ..] => {
             Err(bad(format!("lanpush user {verb} wants NAME [PASSWORD]")))
         }
         [word, ..] => Err(bad(format!(
-            "unknown command user {word:?}, want add, del, passwd or list"
+            "unknown command user {word:?}, want add, del, passwd, tag or list"
         ))),
-        [] => Err(bad("lanpush user wants add, del, passwd or list")),
+        [] => Err(bad("lanpush user wants add, del, passwd, tag or list")),
     }
 }
 
@@ -383,6 +388,12 @@ mod tests {
             uri: Some("http://x".into()),
             ..draft("sam", "hi")
         };
+        let tag = |tags: &[&str]| {
+            Command::User(Action::SetTags {
+                name: "sam".into(),
+                tags: tags.iter().map(ToString::to_string).collect(),
+            })
+        };
         let passwd = Action::SetPassword {
             name: "sam".into(),
             password: None,
@@ -415,6 +426,8 @@ mod tests {
                 add("sam", Some("--pw")),
             ),
             (&["user", "passwd", "sam"], Command::User(passwd)),
+            (&["user", "tag", "sam", "a", "b"], tag(&["a", "b"])),
+            (&["user", "tag", "sam"], tag(&[])),
             (
                 &["user", "del", "sam"],
                 Command::User(Action::Remove { name: "sam".into() }),
@@ -542,7 +555,6 @@ mod tests {
     fn bad_usage() {
         for (words, want) in [
             (&["sevre"][..], "unknown command \"sevre\""),
-            (&["token", "list"], "unknown command \"token\""),
             (&[""], "unknown command \"\""),
             (&["a\u{1b}[2J"], r#"unknown command "a\u{1b}[2J""#),
             (&["serve", "now"], "lanpush serve takes no argument \"now\""),
@@ -646,10 +658,13 @@ mod tests {
                 "lanpush topic add wants USER[/RESOURCE] and TOPIC",
             ),
             (&["topic", "del", "sam", ""], "a name is empty"),
-            (&["user"], "lanpush user wants add, del, passwd or list"),
+            (
+                &["user"],
+                "lanpush user wants add, del, passwd, tag or list",
+            ),
             (
                 &["user", "rm", "sam"],
-                "unknown command user \"rm\", want add, del, passwd or list",
+                "unknown command user \"rm\", want add, del, passwd, tag or list",
             ),
             (
                 &["user", "list", "sam"],
@@ -665,6 +680,8 @@ mod tests {
                 &["user", "passwd"],
                 "lanpush user passwd wants NAME [PASSWORD]",
             ),
+            (&["user", "tag"], "lanpush user tag wants NAME [TAG...]"),
+            (&["user", "tag", "", "a"], "NAME is empty"),
             (&["user", "del", ""], "NAME is empty"),
         ] {
             assert_eq!(parsed(words), Err(bad(want)), "{words:?}");

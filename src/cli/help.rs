@@ -4,7 +4,7 @@ pub(super) const TEXT: &str = "\
 lanpush: a push service for one local network. Phones by XMPP, senders by HTTP.
 
 lanpush [serve] | check    run the server | print the effective configuration
-lanpush user add|passwd NAME [PASSWORD] | del NAME | list
+lanpush user add|passwd NAME [PASSWORD] | tag NAME [TAG...] | del NAME | list
 lanpush topic add|del USER[/RESOURCE] TOPIC | list USER
 lanpush token add [--uses N] [--days N] [--note TEXT] | del ID | list
 lanpush send TO MESSAGE [FLAGS]   TO: NAME, NAME/RESOURCE, alias:NAME,
@@ -12,8 +12,7 @@ lanpush send TO MESSAGE [FLAGS]   TO: NAME, NAME/RESOURCE, alias:NAME,
   --title TEXT --uri URI --image URI --action LABEL=URI --tag WORD --silent
   --priority 1..5 --sequence NAME --ttl SECONDS --at SECOND|'DATE TIME' (UTC)
   --wait[=SECONDS] --for sent|acknowledged|confirmed   code 1: did not get there
-lanpush withdraw ID        take back what no device has got yet
-lanpush export FILE | import FILE [--replace] | help | --version
+lanpush withdraw ID | export FILE | import FILE [--replace] | help | --version
 
 Flags, before or after the command. They beat the file, it beats the defaults:
   --config FILE   read FILE; config/lanpush.toml explains every key
@@ -23,7 +22,7 @@ Flags, before or after the command. They beat the file, it beats the defaults:
   --http ADDR     the page and the API ([::]:7070)
   --log LEVEL     error, warn, info or debug (info)
 
-user, topic, token, send and withdraw ask the server that runs on the same directory.
+The commands from user to withdraw ask the server that runs on the same data.
 Exit codes: 0 done, 1 failed, 2 bad usage or configuration.
 ";
 

@@ -1,4 +1,4 @@
-//! `lanpush user add|del|passwd|list`: accounts of the running server.
+//! `lanpush user add|del|passwd|tag|list`: accounts of the running server.
 
 use lanpush::edge::logging::printable;
 use lanpush::limits;
@@ -20,6 +20,11 @@ pub(super) enum Action {
         name: String,
         /// Asked for if it is missing.
         password: Option<String>,
+    },
+    SetTags {
+        name: String,
+        /// All the user is to have.
+        tags: Vec<String>,
     },
     Remove {
         name: String,
@@ -71,6 +76,10 @@ pub(super) fn perform(admin: &Admin, action: Action) -> Result<(), Failure> {
             };
             admin.ask("PUT", &path(&name), Some(&body))?;
             say(&format!("password of {} changed\n", printable(&name)))
+        }
+        Action::SetTags { name, tags } => {
+            admin.ask("PUT", &format!("{}/tags", path(&name)), Some(&tags))?;
+            say(&format!("tags of {} changed\n", printable(&name)))
         }
         Action::Remove { name } => {
             admin.ask("DELETE", &path(&name), NO_BODY)?;

@@ -113,6 +113,13 @@ pub enum Request {
         /// Clear text.
         password: String,
     },
+    /// Replace a user's tags; none takes them away.
+    SetTags {
+        /// Local part.
+        name: String,
+        /// At most [`crate::limits::TAGS`].
+        tags: Vec<String>,
+    },
     /// Make a token to register with.
     AddToken(TokenDraft),
     /// Make a token worthless.

@@ -163,8 +163,10 @@ impl Host for Local<'_> {
         Ok((account.email, account.full_name))
     }
 
-    fn change_account(&mut self, change: AccountChange) -> Result<(), StanzaError> {
+    fn change_account(&mut self, mut change: AccountChange) -> Result<(), StanzaError> {
         let user = self.user()?;
+        let wanted = change.tags.take();
+        change.tags = wanted.map(|wanted| self.domain.tags_by_phone(&user, wanted));
         self.domain
             .change_account(&user, change, Waiter::Conn(self.conn), self.now)
     }

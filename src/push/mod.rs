@@ -65,6 +65,7 @@ mod sql;
 pub mod store;
 pub mod subscriptions;
 pub mod tag_expression;
+mod tags;
 pub mod targets;
 pub mod timetable;
 mod token_view;

@@ -18,17 +18,19 @@ pub struct Listing {
 }
 
 impl Domain {
+    /// Whether a tag makes those who carry it a part of the phone book.
+    pub(super) fn is_shared(&self, tag: &str) -> bool {
+        let shared = &self.config.roster.shared;
+        shared.iter().any(|shared| **shared == *tag)
+    }
+
     /// Whether a user is in the phone book.
     pub(super) fn is_listed(&self, user: &str) -> bool {
-        let shared = &self.config.roster.shared;
-        if shared.is_empty() {
+        if self.config.roster.shared.is_empty() {
             return false;
         }
         let account = self.accounts.get(user);
-        account.is_some_and(|(_, account)| {
-            let mut tags = account.tags.iter();
-            tags.any(|tag| shared.iter().any(|shared| **shared == **tag))
-        })
+        account.is_some_and(|(_, account)| account.tags.iter().any(|tag| self.is_shared(tag)))
     }
 
     /// What the phone book has of a user.

@@ -17,6 +17,7 @@ impl Domain {
             Request::AddUser { name, password } => self.add_user(&name, password, ask, now),
             Request::PutAccount { account, replace } => self.put_account(account, replace, ask),
             Request::SetPassword { name, password } => self.set_password(&name, password, ask, now),
+            Request::SetTags { name, tags } => self.set_tags(&name, &tags, ask, now),
             Request::AddToken(draft) => self.add_token(draft, ask, now),
             Request::RemoveToken { id } => self.remove_token(&id, ask),
             Request::RemoveUser { name } => self.remove_user(&name, ask),

@@ -465,6 +465,7 @@ impl World {
             }
             Request::Wait { .. } | Request::Subscribe(_) | Request::Unsubscribe(_) => {}
             other @ (Request::PutAccount { .. }
+            | Request::SetTags { .. }
             | Request::AddToken(_)
             | Request::RemoveToken { .. }) => unreachable!("{other:?} is not asked"),
         }
@@ -523,6 +524,7 @@ impl World {
             }
             Request::Subscribe(_) | Request::Unsubscribe(_) => {}
             other @ (Request::PutAccount { .. }
+            | Request::SetTags { .. }
             | Request::AddToken(_)
             | Request::RemoveToken { .. }) => unreachable!("{other:?} was not asked"),
         }

@@ -11,6 +11,7 @@
 //! | `POST users` | `{"name","password"}` | 201 `{"name"}` |
 //! | `PUT users/NAME` | `{"password"}` | `{"name"}` |
 //! | `DELETE users/NAME` | | `{"name"}` |
+//! | `PUT users/NAME/tags` | `["TAG",…]`, all there are to be | `{"name","tags"}` |
 //! | `GET users/NAME/topics` | | `{"topics":[{"topic","resource"}]}` |
 //! | `PUT users/NAME/topics/TOPIC?resource=` | | `{"topic","resource"}` |
 //! | `DELETE users/NAME/topics/TOPIC?resource=` | | `{"topic","resource"}` |
@@ -28,6 +29,7 @@
 
 mod draft;
 mod notifications;
+mod tags;
 mod tokens;
 mod topics;
 
@@ -102,6 +104,7 @@ async fn below<D: Desk>(
         (["notifications", _], _) => Err(HttpError::method("GET, HEAD, DELETE")),
         (["tokens", id], verb) => tokens::remove(desk, verb, id, fields, wait).await,
         (["users", name], _) => one_user(desk, request, (*name).to_owned(), wait).await,
+        (["users", name, "tags"], _) => tags::set(desk, request, name, fields, wait).await,
         (["users", name, "topics"], Method::Get) => topics::list(desk, name, fields),
         (["users", _, "topics"], _) => Err(HttpError::method("GET, HEAD")),
         (["users", name, "topics", topic], verb) => {
@@ -352,11 +355,7 @@ impl From<Status> for StatusOut {
 
 fn read_json<T: DeserializeOwned>(request: &Request) -> Result<T, HttpError> {
     if request.head.framing()? == Framing::None {
-        return Err(HttpError::new(
-            411,
-            "no-body",
-            "a JSON object is wanted in the body",
-        ));
+        return Err(HttpError::new(411, "no-body", "JSON is wanted in the body"));
     }
     let kind = request.head.header("content-type").unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();

@@ -45,8 +45,8 @@ pub(super) async fn home<D: Desk>(
     }
 }
 
-/// `/user.do`: the list, with `name=` one user; by POST with `action=subscribe` or `unsubscribe`, topics, and with
-/// `invite` a token.
+/// `/user.do`: the list, with `name=` one user; by POST with `action=subscribe` or `unsubscribe`, topics, with
+/// `tags` all tags of a user, and with `invite` a token.
 pub(super) async fn users<D: Desk>(
     desk: &D,
     fields: &Fields,
@@ -72,13 +72,18 @@ pub(super) async fn users<D: Desk>(
             };
             change_topics(desk, action == "subscribe", topic, wait).await
         }
+        "tags" if !is_get => set_tags(desk, name, fields, wait).await,
         _ => Err(HttpError::bad(
             "action",
             "nothing is changed without its action",
         )),
     };
     if result.is_ok() && !is_get {
-        let location = format!("/user.do?name={}&done=topics", Parameter(name));
+        let done = match fields.trimmed("action") {
+            "tags" => "tags",
+            _ => "topics",
+        };
+        let location = format!("/user.do?name={}&done={done}", Parameter(name));
         return Ok(Response::redirect(303, location));
     }
     let unknown = || HttpError::from(Refusal::Unknown(Target::User(name.to_owned())));
@@ -86,7 +91,11 @@ pub(super) async fn users<D: Desk>(
     let topics = desk.topics(name).unwrap_or_default();
     let notice = match &result {
         Err(error) => Some(Notice::Failed(&error.message)),
-        Ok(()) => (fields.trimmed("done") == "topics").then_some(Notice::Topics),
+        Ok(()) => match fields.trimmed("done") {
+            "topics" => Some(Notice::Topics),
+            "tags" => Some(Notice::Tags),
+            _ => None,
+        },
     };
     let wrong = result.as_ref().err().and_then(|error| error.field);
     let html = people::user(&details, &topics, fields, wrong, notice.as_ref());
@@ -108,6 +117,26 @@ async fn change_topics<D: Desk>(
     let request = match wanted {
         true => push::Request::Subscribe(topic),
         false => push::Request::Unsubscribe(topic),
+    };
+    ask(desk, request, wait).await.map(drop)
+}
+
+/// What stands between commas; an empty field takes all tags away.
+async fn set_tags<D: Desk>(
+    desk: &D,
+    name: &str,
+    fields: &Fields,
+    wait: Duration,
+) -> Result<(), HttpError> {
+    // A form that came without the field would take them away as well.
+    let Some(tags) = fields.get("tags") else {
+        return Err(HttpError::field("tags", "there is no field tags"));
+    };
+    let tags = tags.split([',', '，']).map(str::trim);
+    let tags = tags.filter(|tag| !tag.is_empty()).map(str::to_owned);
+    let request = push::Request::SetTags {
+        name: name.to_owned(),
+        tags: tags.collect(),
     };
     ask(desk, request, wait).await.map(drop)
 }

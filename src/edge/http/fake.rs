@@ -101,7 +101,11 @@ impl FakeDesk {
                 sent: 2,
             }),
             Request::AddUser { name, .. } if known(name) => Err(Refusal::Taken),
-            Request::SetPassword { name, .. } | Request::RemoveUser { name } if !known(name) => {
+            Request::SetPassword { name, .. }
+            | Request::SetTags { name, .. }
+            | Request::RemoveUser { name }
+                if !known(name) =>
+            {
                 unknown(name)
             }
             Request::Withdraw(Withdrawal::Id(wanted)) if self.view(*wanted).is_none() => {

@@ -40,6 +40,8 @@ pub(super) enum Notice<'a> {
     Scheduled,
     /// A topic has been given or taken away.
     Topics,
+    /// Tags of a user are other ones now.
+    Tags,
     /// There is a token, told this once.
     Invited {
         /// With the token.
@@ -175,6 +177,7 @@ pub(super) fn notice_box(notice: &Notice<'_>) -> String {
              <a href=\"#sent\">What becomes of it</a></p>"
             .to_owned(),
         Notice::Topics => "<p role=\"status\">The topics have been changed.</p>".to_owned(),
+        Notice::Tags => "<p role=\"status\">The tags have been changed.</p>".to_owned(),
         Notice::Invited { uri, expires } => {
             let end = match expires {
                 Some(second) => format!("until {} (UTC)", Time(*second)),

@@ -126,14 +126,13 @@ pub(super) fn user(
     let UserDetails { user, devices } = details;
     let facts = [
         ("Alias", &user.alias),
-        ("Tags", &user.tags.join(", ")),
         ("Name", &user.full_name),
         ("Email", &user.email),
     ];
     let facts = facts.into_iter().filter(|(_, value)| !value.is_empty());
     let facts = facts.map(|(fact, value)| format!("<br>{fact}: {}", Name(value)));
     let content = format!(
-        "{}<h1>{}</h1><p>{}{}<br>Registered: {}<br>{}</p><h2>Devices</h2>{}<h2>Topics</h2>{}{}",
+        "{}<h1>{}</h1><p>{}{}<br>Registered: {}<br>{}</p><h2>Devices</h2>{}<h2>Topics</h2>{}{}<h2>Tags</h2>{}",
         notice.map(notice_box).unwrap_or_default(),
         Name(&user.name),
         online(user.online),
@@ -143,6 +142,7 @@ pub(super) fn user(
         device_table(&user.name, devices),
         topic_list(&user.name, topics),
         subscribe_form(&user.name, devices, fields, wrong),
+        tags_form(user, fields, wrong),
     );
     layout("Users", &content)
 }
@@ -170,6 +170,24 @@ fn device_table(user: &str, devices: &[DeviceView]) -> String {
         &["Device", "Presence", "Waiting", "Last seen (UTC)"],
         devices.iter().map(row),
         "None has logged in yet.",
+    )
+}
+
+/// All tags in one field.
+fn tags_form(user: &UserView, fields: &Fields, wrong: Option<&str>) -> String {
+    let mark = match wrong {
+        Some("tag" | "tags") => " aria-invalid=\"true\" aria-describedby=\"why\" autofocus",
+        _ => "",
+    };
+    let has = user.tags.join(", ");
+    format!(
+        "<form method=\"post\" action=\"/user.do?action=tags\">\
+         <input type=\"hidden\" name=\"name\" value=\"{}\">\
+         <label>Tags, with commas between them<input name=\"tags\" value=\"{}\" maxlength=\"{}\" \
+         autocapitalize=\"none\" autocomplete=\"off\"{mark}></label><p><button>Set tags</button></p></form>",
+        Text(&user.name),
+        Text(fields.get("tags").unwrap_or(&has)),
+        limits::TAGS * (limits::LABEL + ", ".len()),
     )
 }
 

@@ -666,6 +666,36 @@ fn rows() -> Vec<Row> {
             "{\"error\":\"unknown-target\"",
         ),
         row(
+            "API set tags",
+            json("PUT", "/api/v1/users/sam/tags", "[\"office\",\"R&D\"]"),
+            200,
+            "{\"name\":\"sam\",\"tags\":[\"office\",\"R&D\"]}",
+        ),
+        row(
+            "API set tags of nobody",
+            json("PUT", "/api/v1/users/bob/tags", "[]"),
+            404,
+            "{\"error\":\"unknown-target\"",
+        ),
+        row(
+            "API set tags, no list",
+            json("PUT", "/api/v1/users/sam/tags", "\"office\""),
+            400,
+            "{\"error\":\"invalid-field\"",
+        ),
+        row(
+            "API set tags, nothing sent",
+            raw("PUT /api/v1/users/sam/tags HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            411,
+            "JSON is wanted",
+        ),
+        row(
+            "API look at tags",
+            get("/api/v1/users/sam/tags"),
+            405,
+            "Allow: PUT\r\n",
+        ),
+        row(
             "API topics by POST",
             json("POST", "/api/v1/users/sam/topics", "{}"),
             405,
@@ -1138,12 +1168,20 @@ fn accounts_arrive_as_they_were_sent() {
     );
     ask(
         &desk,
+        &json("PUT", "/api/v1/users/s%61m/tags", "[\"ä\",\"b\"]"),
+    );
+    ask(
+        &desk,
         b"DELETE /api/v1/users/sam HTTP/1.1\r\nHost: [::1]:7070\r\n\r\n",
     );
     let want = [
         Request::SetPassword {
             name: name.clone(),
             password,
+        },
+        Request::SetTags {
+            name: name.clone(),
+            tags: vec!["ä".into(), "b".into()],
         },
         Request::RemoveUser { name },
     ];
@@ -1177,6 +1215,47 @@ fn topics_arrive_as_the_form_has_them() {
         Content-Length: 20\r\n\r\nname=sam&topic=doors";
     assert_eq!(status(&ask(&desk, foreign)), 403);
     assert_eq!(desk.asked.borrow().len(), want.len());
+}
+
+#[test]
+fn tags_arrive_as_the_form_has_them() {
+    let desk = FakeDesk::new();
+    for body in ["name=sam&tags=+office,%EF%BC%8CR%26D+", "name=sam&tags="] {
+        let answer = ask(&desk, &form("/user.do?action=tags", body));
+        assert_eq!(status(&answer), 303, "{answer}");
+        assert!(answer.contains("Location: /user.do?name=sam&done=tags\r\n"));
+    }
+    let set = |tags: &[&str]| Request::SetTags {
+        name: "sam".into(),
+        tags: tags.iter().map(ToString::to_string).collect(),
+    };
+    let want = [set(&["office", "R&D"]), set(&[])];
+    assert_eq!(*desk.asked.borrow(), want);
+    let page = ask(&desk, &get("/user.do?name=sam&done=tags"));
+    assert!(page.contains("The tags have been changed."), "{page}");
+    // Nothing typed is no empty field, a link changes nothing, and a page of another site cannot send the form.
+    for (request, want) in [
+        (form("/user.do?action=tags", "name=sam"), 400),
+        (get("/user.do?action=tags&name=sam&tags=a"), 400),
+        (
+            b"POST /user.do?action=tags HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\
+                Content-Length: 15\r\n\r\nname=sam&tags=a"
+                .to_vec(),
+            403,
+        ),
+    ] {
+        assert_eq!(status(&ask(&desk, &request)), want);
+    }
+    assert_eq!(desk.asked.borrow().len(), 2);
+    // What was wrong comes back.
+    desk.refusal.set(Some(Refusal::TooLong {
+        field: "tag",
+        limit: 64,
+    }));
+    let page = ask(&desk, &form("/user.do?action=tags", "name=sam&tags=a,%22b"));
+    assert_eq!(status(&page), 413);
+    assert!(page.contains("name=\"tags\" value=\"a,&quot;b\""), "{page}");
+    assert!(page.contains("aria-invalid"), "{page}");
 }
 
 #[test]

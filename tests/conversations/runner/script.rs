@@ -120,6 +120,10 @@ pub(crate) enum Wish {
         name: String,
         password: String,
     },
+    SetTags {
+        name: String,
+        tags: Vec<String>,
+    },
     RemoveUser {
         name: String,
     },

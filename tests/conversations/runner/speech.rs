@@ -154,6 +154,10 @@ fn wish(text: &str) -> Result<Wish, String> {
             name: name.to_owned(),
             password: password.to_owned(),
         },
+        ["sets", "tags", "of", name, "to", ref tags @ ..] => Wish::SetTags {
+            name: name.to_owned(),
+            tags: tags.iter().map(ToString::to_string).collect(),
+        },
         ["removes", "user", name] => Wish::RemoveUser {
             name: name.to_owned(),
         },

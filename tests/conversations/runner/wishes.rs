@@ -60,6 +60,7 @@ impl Stage {
                 Request::AddUser { name, password }
             }
             Wish::SetPassword { name, password } => Request::SetPassword { name, password },
+            Wish::SetTags { name, tags } => Request::SetTags { name, tags },
             Wish::RemoveUser { name } => Request::RemoveUser { name },
             Wish::AddToken { fields, .. } => Request::AddToken(token(&fields)?),
             Wish::RemoveToken(label) => Request::RemoveToken {
