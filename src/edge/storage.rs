@@ -25,6 +25,9 @@ use crate::push::store::{
     Account, Change, Document, DocumentId, DocumentKind, Row, Store, StoreError, Ticket, Urgency,
 };
 
+/// Name of the thread that writes.
+pub(super) const STORAGE: &str = "storage";
+
 /// What became of a batch.
 pub type Outcome = (Ticket, Result<(), StoreError>);
 
@@ -150,7 +153,7 @@ impl SledStore {
         let storage = StorageThread::open(data, config, Arc::clone(&rows), outcomes.clone())?;
         let wear = Arc::clone(storage.wear());
         let (messages, queue) = mpsc::channel();
-        let thread = thread::Builder::new().name("storage".into());
+        let thread = thread::Builder::new().name(STORAGE.into());
         let thread = thread.spawn(move || storage.run(&queue))?;
         let store = Self {
             messages: Arc::new(Messages(Mutex::new(Some(messages)))),

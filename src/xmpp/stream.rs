@@ -54,7 +54,7 @@ pub struct StreamReader {
     declared: Option<Box<Declared>>,
     /// The header or stanza under way.
     scan: Option<Box<Scan>>,
-    stanza_bytes: usize,
+    stanza_bytes: u32,
 }
 
 #[derive(Debug)]
@@ -77,13 +77,13 @@ impl StreamReader {
             phase: Phase::Header,
             declared: None,
             scan: None,
-            stanza_bytes,
+            stanza_bytes: u32::try_from(stanza_bytes).unwrap_or(u32::MAX),
         }
     }
 
     /// Changes the limit for stanzas, also for one under way.
     pub fn set_stanza_bytes(&mut self, bytes: usize) {
-        self.stanza_bytes = bytes;
+        self.stanza_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
     }
 
     /// Takes bytes off the front of `input` until a frame is complete, and leaves the rest; `None` when
@@ -120,7 +120,7 @@ impl StreamReader {
         let Some(mut scan) = scan else {
             return Ok(None);
         };
-        match scan.run(input, self.stanza_bytes)? {
+        match scan.run(input, self.stanza_bytes as usize)? {
             Some(end) => self.finish(end, scan).map(Some),
             None => {
                 self.scan = Some(scan);
