@@ -12,13 +12,19 @@ use super::error::RunError;
 use crate::limits::{MEMORY_NEEDED, MEMORY_WANTED};
 
 /// Bytes that can be had, swap included; `None` if the kernel does not tell.
+///
+/// Of its own caches the kernel calls nearly all reclaimable. In a guest of 48 MB it killed processes when it still
+/// said 5.3 MB, of which such caches were 4.6: half of them are not counted.
 fn left(meminfo: &str) -> Option<u64> {
     let figure = |name: &str| {
         let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
         let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
         kilobytes.checked_mul(1024)
     };
-    figure("MemAvailable:")?.checked_add(figure("SwapFree:").unwrap_or(0))
+    let caches = figure("SReclaimable:").unwrap_or(0);
+    figure("MemAvailable:")?
+        .saturating_sub(caches / 2)
+        .checked_add(figure("SwapFree:").unwrap_or(0))
 }
 
 /// Says so if there is little memory, before anything is opened.
@@ -77,6 +83,16 @@ mod tests {
             name: "no swap in the kernel",
             meminfo: "MemAvailable: 1 kB\n",
             left: Some(1024),
+        },
+        Case {
+            name: "half of the kernel's caches",
+            meminfo: "MemAvailable:       6852 kB\nSlab:              10176 kB\nSReclaimable:       6424 kB\n",
+            left: Some((6852 - 3212) * 1024),
+        },
+        Case {
+            name: "nothing but the kernel's caches",
+            meminfo: "MemAvailable:       1000 kB\nSReclaimable:       6424 kB\nSwapFree: 10 kB\n",
+            left: Some(10 * 1024),
         },
         Case {
             name: "a kernel before 3.14",
