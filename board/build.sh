@@ -37,22 +37,22 @@ prepare() { # TARGET
     export RUSTC=$compiler/bin/rustc RUSTDOC=$compiler/bin/rustdoc CARGO=$compiler/bin/cargo
     # Stable Rust builds its own std only when it is told that this is no mistake.
     export RUSTC_BOOTSTRAP=1
-    export CARGO_ZIGBUILD_ZIG_PATH=$compiler/bin/zig CARGO_ZIGBUILD_CACHE_DIR=$zig/wrappers
+    export CARGO_ZIGBUILD_ZIG_PATH=$compiler/bin/zig CARGO_ZIGBUILD_CACHE_DIR=$zig/wrappers/$1
     export ZIG_GLOBAL_CACHE_DIR=$zig/cache ZIG_LOCAL_CACHE_DIR=$zig/cache
     # zig brings musl's start files, rustc has none.
     export RUSTFLAGS="-C link-self-contained=no"
     # Thumb-2, the short form of instructions, which every ARMv7 has and ARMv6 has not. rustc warns that it may
     # call this by another name one day.
     [[ $1 != armv7-* ]] || RUSTFLAGS+=" -C target-feature=+thumb-mode"
-    # Of its own, so that this compiler and the machine's do not wait for each other.
-    export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/cross
+    # Each target's own, so that no two builds wait for each other.
+    export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/cross/$1
     unset CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS
 }
 
 build() { # TARGET ARGUMENT…
     local triple=$1 binary
     shift
-    binary=$CARGO_TARGET_DIR/lanpush-$triple
+    binary=${CARGO_TARGET_DIR%/*}/lanpush-$triple
     [[ " $* " != *' --no-default-features '* ]] || binary=$binary-without-tls
     # A panic of the release profile ends the program where it happens: nothing reads how to unwind the stack.
     RUSTFLAGS+=" -C force-unwind-tables=no"

@@ -4,7 +4,19 @@
 . tests/steps.sh
 
 PATH=$PATH:/usr/sbin:/sbin
-targets=(armv7-unknown-linux-musleabihf aarch64-unknown-linux-musl arm-unknown-linux-musleabihf)
+armv7='armv7-unknown-linux-musleabihf'
+aarch64='aarch64-unknown-linux-musl'
+armv6='arm-unknown-linux-musleabihf'
+
+build() { # NAME TARGET
+    prepare "$1" 2400 board/build.sh "$2"
+    prepare "$1 without TLS" 2400 board/build.sh "$2" --no-default-features
+}
+
+board() { # NAME TARGET
+    try "$1 board" 1200 board/qemu/smoke.sh "$target/cross/lanpush-$2"
+    grep -E '(armv7l|aarch64): |pushes were accepted' "$log" | sed 's/^test .* \.\.\. //; s/^/   | /' || true
+}
 
 need_cargo
 need cc gcc
@@ -14,20 +26,31 @@ need readelf binutils
 prepare compiler 1800 board/toolchain.sh compiler
 prepare emulator 1800 board/toolchain.sh emulator
 
+# What one linker does alone leaves a core to the other: two lines of work, which share no directory.
+{
+    build armv7 "$armv7"
+    try "armv7 tests" 2400 board/build.sh "$armv7" test --lib --test conversations
+    board armv7 "$armv7"
+    try "memory as recorded" 10 board/footprint.sh memory "$log"
+} &
+lines=("$!")
+{
+    prepare "tests of boards" 1200 cargo test --locked --test guest --no-run
+    build aarch64 "$aarch64"
+    build armv6 "$armv6"
+    board aarch64 "$aarch64"
+} &
+lines+=("$!")
+incomplete=0
+for line in "${lines[@]}"; do
+    wait "$line" || incomplete=1
+done
+((incomplete == 0)) || exit 1
+
 binaries=()
-for triple in "${targets[@]}"; do
-    prepare "${triple%%-*}" 2400 board/build.sh "$triple"
-    prepare "${triple%%-*} without TLS" 1200 board/build.sh "$triple" --no-default-features
+for triple in "$armv7" "$aarch64" "$armv6"; do
     binaries+=("$target/cross/lanpush-$triple"{,-without-tls})
 done
 try binaries 60 tests/arm/binaries "${binaries[@]}"
 grep '^ok ' "$log" | sed 's/^ok /   | /' || true
 try "sizes as recorded" 60 board/footprint.sh sizes "${binaries[@]}"
-
-try "armv7 tests" 2400 board/build.sh "${targets[0]}" test --lib --test conversations
-prepare "tests of boards" 1200 cargo test --locked --test guest --no-run
-for triple in "${targets[@]:0:2}"; do
-    try "${triple%%-*} board" 1200 board/qemu/smoke.sh "$target/cross/lanpush-$triple"
-    grep -E '(armv7l|aarch64): |pushes were accepted' "$log" | sed 's/^test .* \.\.\. //; s/^/   | /' || true
-    [[ $triple != armv7-* ]] || try "memory as recorded" 10 board/footprint.sh memory "$log"
-done
