@@ -15,6 +15,7 @@ use lanpush::push::store::{
 };
 
 use super::random::Random;
+use super::trace;
 
 type Outcome = (Ticket, Result<(), StoreError>);
 
@@ -28,6 +29,8 @@ struct Journal {
     /// Heads as the gateway has last written them, and those it has written since somebody looked.
     heads: BTreeMap<NotificationId, Head>,
     turns: Vec<Turn>,
+    /// Batches since somebody looked, for whoever reads what went before a failure.
+    submitted: Vec<(Ticket, String)>,
     /// What heads were before a batch that somebody waits for: refused, it changes nothing.
     before: BTreeMap<Ticket, Vec<(NotificationId, Option<Head>)>>,
     /// Users of whom something was submitted that the gateway has not heard of yet.
@@ -238,6 +241,13 @@ impl Disk {
         ids
     }
 
+    /// What is about to be sent, to end or to be taken back, as soon as the gateway hears that the disk has it.
+    pub(crate) fn held(&self) -> BTreeSet<NotificationId> {
+        let journal = self.journal.borrow();
+        let heads = journal.before.values().flatten();
+        heads.map(|(id, _)| *id).collect()
+    }
+
     /// The gateway has heard of a batch.
     pub(crate) fn heard(&mut self, ticket: Ticket) {
         self.journal.borrow_mut().changing.remove(&ticket);
@@ -252,6 +262,11 @@ impl Disk {
     /// The heads that were written since the last call.
     pub(crate) fn turns(&mut self) -> Vec<Turn> {
         std::mem::take(&mut self.journal.borrow_mut().turns)
+    }
+
+    /// The batches that were submitted since the last call, and what they say.
+    pub(crate) fn submitted(&mut self) -> Vec<(Ticket, String)> {
+        std::mem::take(&mut self.journal.borrow_mut().submitted)
     }
 
     /// A head as the gateway has last written it.
@@ -431,6 +446,8 @@ impl Store for Port {
         let mut journal = self.journal.borrow_mut();
         let known = journal.batches.insert(ticket, changes.clone());
         assert!(known.is_none(), "ticket {} is used twice", ticket.0);
+        let text = trace::changes(&changes);
+        journal.submitted.push((ticket, text));
         for change in &changes {
             let user = match change {
                 Change::PutHead(head) => {

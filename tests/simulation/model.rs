@@ -157,11 +157,18 @@ impl Model {
     ) {
         let series = |id| self.pushes[&self.ids[&id]].series();
         assert!(old < id && series(old) == series(id), "{id} replaces {old}");
-        let had = self.sent.get(key).is_some_and(|sent| sent.contains(&old));
         assert!(
-            had || self.undone.contains(&key.0) || disk.unknown.contains(&key.0),
+            self.may_have(key, old, disk),
             "{key:?} is told that {id} replaces {old}, which it never got"
         );
+    }
+
+    /// Whether a device may have a push. Where the disk has not learned whose device one was, or has forgotten
+    /// that it was removed, the server may take it for another one of the same user.
+    fn may_have(&self, key: &DeviceKey, id: NotificationId, disk: &Disk) -> bool {
+        let unsure = self.undone.contains(&key.0) || disk.unknown.contains(&key.0);
+        let mut sent = self.sent.iter().filter(|(_, sent)| sent.contains(&id));
+        sent.any(|(other, _)| other == key || unsure && other.0 == key.0)
     }
 
     /// Everything that was accepted of a series.
@@ -215,12 +222,8 @@ impl Model {
             "{key:?} is sent {id}, which was taken back or replaced"
         );
         if let Some(withdraws) = self.notices.get(&id) {
-            let had = self
-                .sent
-                .get(key)
-                .is_some_and(|sent| sent.contains(withdraws));
             assert!(
-                had || self.undone.contains(&key.0) || disk.unknown.contains(&key.0),
+                self.may_have(key, *withdraws, disk),
                 "{key:?} is told that {withdraws} is taken back, which it never got"
             );
         } else {
@@ -402,6 +405,10 @@ impl Model {
                 devices.insert(device.id, self.key(&device.account, &resource));
             }
         }
+        // A device whose record is not on the disk is a new one when it comes back: nobody knows what it had.
+        let known: BTreeSet<&DeviceKey> = devices.values().collect();
+        let unknown = |key: &DeviceKey| disk.unknown.contains(&key.0) && !known.contains(key);
+        self.acknowledged.retain(|key, _| !unknown(key));
         for row in rows {
             let Row::Delivery(delivery) = row else {
                 continue;
