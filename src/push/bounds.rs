@@ -10,7 +10,8 @@ impl Domain {
     /// Drops the oldest of the lowest priority until the queue is within `push.queue`. Only what is on disk
     /// counts: a push that the disk may yet refuse puts nothing out.
     pub(super) fn keep_queue_bounded(&mut self, id: DeviceId, now: Now) {
-        let durable = |domain: &Self, queued: &&NotificationId| domain.ledger.is_durable(**queued);
+        let durable =
+            |domain: &Self, queued: &&NotificationId| domain.ledger.has_durable_devices(**queued);
         while let Some(device) = self.devices.get(id)
             && device.queue.len() > self.config.push.queue
             && let kept = device.queue.iter().filter(|queued| durable(self, queued))
@@ -37,7 +38,7 @@ impl Domain {
                 continue;
             };
             let rank = (head.priority, *id);
-            if self.ledger.is_durable(*id) && victim.is_none_or(|least| rank < least) {
+            if self.ledger.has_durable_devices(*id) && victim.is_none_or(|least| rank < least) {
                 victim = Some(rank);
             }
             if position >= in_flight && victim.is_some_and(|(priority, _)| priority <= lowest) {

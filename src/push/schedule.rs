@@ -121,4 +121,25 @@ mod tests {
         let pumped = effects.filter(|effect| matches!(effect, Effect::Pump(id) if *id == device));
         assert_eq!((refused.len(), pumped.count()), (1, 1));
     }
+
+    #[test]
+    fn a_full_queue_gives_up_nothing_for_one_that_may_yet_not_fire() {
+        let mut crowd = Crowd::new(1, &[], &[]);
+        let mut config = crate::config::Config::default();
+        config.push.queue = 1;
+        crowd.domain.configure(config.into());
+        crowd.come("u0");
+        notify(&mut crowd, at(60).wall.seconds(), at(0));
+        crowd.settle();
+        crowd.store.hold();
+        notify(&mut crowd, 0, at(59));
+        crowd.domain.on_time(at(60));
+        let mut dropped = Vec::new();
+        for _ in 0..2 {
+            crowd.store.release_one();
+            crowd.settle();
+            dropped.push(crowd.domain.tally.dropped);
+        }
+        assert_eq!(dropped, [0, 1]);
+    }
 }

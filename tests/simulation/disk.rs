@@ -61,6 +61,8 @@ pub(crate) struct Disk {
     pub(crate) unsettled: BTreeSet<(DeviceId, NotificationId)>,
     pub(crate) holds: bool,
     pub(crate) reads_fail: bool,
+    /// Whether reads have failed since everything was last sent that could be.
+    pub(crate) was_unreadable: bool,
     /// Batches that will still be refused, and whether any was since the last start.
     pub(crate) refusals: usize,
     pub(crate) refused: bool,
@@ -97,6 +99,7 @@ impl Disk {
             unsettled: BTreeSet::new(),
             holds: false,
             reads_fail: false,
+            was_unreadable: false,
             refusals: 0,
             refused: false,
             refused_before: false,
@@ -304,6 +307,7 @@ impl Disk {
     pub(crate) fn fail_reads(&mut self, fail: bool) {
         self.store.fail_reads(fail);
         self.reads_fail = fail;
+        self.was_unreadable |= fail;
     }
 
     /// The machine is off: what has not become durable is lost, and the disk works again.
@@ -347,6 +351,7 @@ impl Disk {
         self.refused_before = std::mem::take(&mut self.refused);
         self.holds = false;
         self.reads_fail = false;
+        self.was_unreadable = false;
     }
 
     /// Users and resources of all devices.

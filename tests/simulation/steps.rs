@@ -105,7 +105,7 @@ impl World {
             198 => self.some_wait(),
             _ if self.random.one_in(4) => self.jump(),
             _ if self.random.one_in(6) => self.restart(),
-            _ => self.all_goes_well(),
+            _ => self.rest(),
         }
     }
 
@@ -498,6 +498,27 @@ impl World {
             }
         }
         panic!("the server never comes to rest");
+    }
+
+    /// The same, until nothing is left to be sent to a phone that is there.
+    fn rest(&mut self) {
+        self.all_goes_well();
+        self.advance(Duration::from_secs(self.config.xmpp.settle + 1));
+        self.all_goes_well();
+        let is_there = |wire: &&Wire| !self.phones[wire.phone].habits.hides;
+        let wires = self.wires.iter().filter(is_there);
+        let keys = wires.filter_map(|wire| wire.device.as_ref());
+        let there: BTreeSet<String> = keys.map(|key| format!("{}/{}", key.0, key.2)).collect();
+        let queued = |state: DeliveryState| state == DeliveryState::Queued;
+        let views = self.views();
+        let mut left = by_state(&views, queued).filter(|(_, label)| there.contains(label));
+        let left = left.next();
+        // What could not be read is tried again when the phone is next heard of.
+        assert!(
+            left.is_none() || self.disk.was_unreadable,
+            "not sent: {left:?}"
+        );
+        self.disk.was_unreadable &= left.is_some();
     }
 
     fn settle_one(&mut self) -> bool {
