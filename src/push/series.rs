@@ -40,9 +40,17 @@ impl SeriesTable {
         members.retain(|id| *id != head.id && matters(id));
         let position = members.partition_point(|id| *id < head.id);
         members.insert(position, head.id);
-        if members.len() > limits::SERIES {
-            members.remove(0);
-        }
+        // What may still be sent has to be known until it has an end.
+        let is_settled = |id: &NotificationId| {
+            let scheduled = ledger.head(*id).is_some_and(Head::is_scheduled);
+            !scheduled && !ledger.is_held(*id) && !ledger.is_waited_for(*id)
+        };
+        let mut over = members.len().saturating_sub(limits::SERIES);
+        members.retain(|id| {
+            let goes = over > 0 && *id != head.id && is_settled(id);
+            over -= usize::from(goes);
+            !goes
+        });
     }
 
     /// Takes out a notification that is forgotten.

@@ -363,15 +363,6 @@ impl Disk {
         self.rows().into_iter().filter_map(device).collect()
     }
 
-    /// All accounts.
-    pub(crate) fn accounts(&self) -> Vec<Account> {
-        let account = |row| match row {
-            Row::Account(account) => Some(account),
-            _ => None,
-        };
-        self.rows().into_iter().filter_map(account).collect()
-    }
-
     /// Everything that is durable, or answered for.
     pub(crate) fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();

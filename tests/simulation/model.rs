@@ -49,6 +49,7 @@ pub(crate) enum Fate {
 #[derive(Debug)]
 pub(crate) struct Push {
     pub(crate) draft: Draft,
+    series: Option<Series>,
     pub(crate) fate: Fate,
     /// Users who may get it, where they are found by what they carry or have subscribed to; and those who
     /// have to.
@@ -57,9 +58,16 @@ pub(crate) struct Push {
 }
 
 impl Push {
-    pub(crate) fn series(&self) -> Option<Series> {
-        let extras = &self.draft.extras;
-        Series::of(&extras.sender, &self.draft.target, &extras.sequence)
+    /// A push whose sender waits for an answer.
+    pub(crate) fn pending(draft: Draft, may: BTreeSet<String>, must: BTreeSet<String>) -> Self {
+        let extras = &draft.extras;
+        Self {
+            series: Series::of(&extras.sender, &draft.target, &extras.sequence),
+            draft,
+            fate: Fate::Pending,
+            may,
+            must,
+        }
     }
 }
 
@@ -155,7 +163,7 @@ impl Model {
         old: NotificationId,
         disk: &Disk,
     ) {
-        let series = |id| self.pushes[&self.ids[&id]].series();
+        let series = |id| self.pushes[&self.ids[&id]].series;
         assert!(old < id && series(old) == series(id), "{id} replaces {old}");
         assert!(
             self.may_have(key, old, disk),
@@ -173,7 +181,7 @@ impl Model {
 
     /// Everything that was accepted of a series.
     pub(crate) fn members(&self, series: Option<Series>) -> Vec<NotificationId> {
-        let of = |push: &&Push| push.series() == series && series.is_some();
+        let of = |push: &&Push| push.series == series && series.is_some();
         let id = |push: &Push| match push.fate {
             Fate::Accepted(id) => Some(id),
             _ => None,
@@ -201,7 +209,7 @@ impl Model {
     /// A push has taken the place of those before it: of all if it is sent, of those that wait for their
     /// time if it waits for its own.
     pub(crate) fn replace(&mut self, newer: NotificationId, scheduled: bool, disk: &Disk) {
-        let series = self.pushes[&self.ids[&newer]].series();
+        let series = self.pushes[&self.ids[&newer]].series;
         let mut older = self.members(series);
         older.retain(|id| *id < newer);
         older.retain(|id| !scheduled || disk.head(*id).is_some_and(|head| !head.fired));

@@ -260,7 +260,8 @@ impl World {
     fn meant(&self, target: &Target) -> (BTreeSet<String>, BTreeSet<String>) {
         let changing = self.disk.changing();
         let (mut may, mut must) = (changing.clone(), BTreeSet::new());
-        for account in self.disk.accounts() {
+        let names = self.model.users.keys();
+        for account in names.filter_map(|name| self.disk.account(name)) {
             let topic = |topic: &str, whole: bool| {
                 let mut own = account.subscriptions.iter();
                 own.any(|one| one.topic == topic && (!whole || one.device.is_none()))
@@ -459,14 +460,8 @@ impl World {
         let ask = AskId(self.asked);
         match &request {
             Request::Notify(draft) => {
-                let fate = Fate::Pending;
                 let (may, must) = self.meant(&draft.target);
-                let push = Push {
-                    draft: draft.clone(),
-                    fate,
-                    may,
-                    must,
-                };
+                let push = Push::pending(draft.clone(), may, must);
                 let twin = self.model.pushes.insert(draft.message.clone(), push);
                 assert!(twin.is_none(), "two pushes have one message");
             }
@@ -808,6 +803,8 @@ impl World {
         let views = self.views();
         let after = dropped(&views);
         let waiting = waiting(&views);
+        let firing = views.iter().filter(|view| view.scheduled);
+        let firing: BTreeSet<_> = firing.map(|view| view.notification.id).collect();
         let bound = self.config.push.queue;
         let now = self.now;
         let status = self.gateway().status(now);
@@ -826,6 +823,8 @@ impl World {
             );
             let priority = |id: &NotificationId| self.disk.head(*id).unwrap().priority;
             let kept = by_state(&views, DeliveryState::is_waiting);
+            // What has fired and is not on the disk yet does not count.
+            let kept = kept.filter(|(other, _)| !firing.contains(other));
             for (other, _) in kept.filter(|(_, other)| other == label && !excused) {
                 assert!(
                     (priority(id), *id) < (priority(&other), other),
@@ -864,6 +863,10 @@ impl World {
             let there = names.contains(name.as_str());
             assert!(there || !user.exists || user.removing > 0, "{name} is gone");
         }
+        let stranger = names
+            .iter()
+            .find(|name| !self.model.users.contains_key(**name));
+        assert_eq!(stranger, None, "nobody has asked for this user");
         for (ask, request) in self.model.asks.clone() {
             if let Request::Wait { id, until } = request {
                 let view = views.iter().find(|view| view.notification.id == id);
