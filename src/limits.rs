@@ -162,7 +162,7 @@ pub const HISTORY_BYTES: u64 = 64_000_000;
 /// Topics of one account, those of its devices included, about 50 bytes each; over it: `not-acceptable`.
 pub const SUBSCRIPTIONS: usize = 64;
 /// Earlier notifications of one series that are remembered as being on devices, 16 bytes each; the oldest
-/// is no longer named as replaced then.
+/// is no longer named as replaced then. Those on their way to the disk come on top.
 pub const SERIES: usize = 16;
 /// Kinds of chat apps whose capabilities are remembered, about 60 bytes each; the one known longest is asked
 /// again.

@@ -20,6 +20,9 @@ mod random;
 #[path = "simulation/steps.rs"]
 mod steps;
 #[cfg(test)]
+#[path = "simulation/trace.rs"]
+mod trace;
+#[cfg(test)]
 #[path = "simulation/world.rs"]
 mod world;
 #[cfg(test)]
@@ -53,7 +56,7 @@ mod tests {
         let held = catch_unwind(AssertUnwindSafe(|| world.run(STEPS))).is_ok();
         if !held {
             for line in &world.trace {
-                println!("  {}", line.chars().take(200).collect::<String>());
+                println!("  {}", line.chars().take(400).collect::<String>());
             }
             println!("to see it again: SIMULATION_SEED={seed} cargo test --test simulation");
         }

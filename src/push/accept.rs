@@ -101,6 +101,7 @@ impl Domain {
         self.timetable.enter(&head, self.config.push.history_days);
         self.series.enter(&head, &self.ledger);
         self.end_overtaken(&head, now);
+        self.end_if_overtaken(id, now);
         if self.has_expired(id, now) {
             self.expire(id, now);
         }
@@ -135,11 +136,14 @@ impl Domain {
         self.ledger.remove(id);
     }
 
-    /// Takes a notification out of every queue.
+    /// Takes a notification out of every queue. What lay behind it may go on.
     pub(super) fn empty_queues_of(&mut self, id: NotificationId) {
         for device in self.ledger.waiting_for(id) {
-            if let Some(device) = self.devices.get_mut(device) {
-                device.dequeue(id);
+            if let Some(known) = self.devices.get_mut(device) {
+                known.dequeue(id);
+                if known.is_ready() {
+                    self.effects.push_back(Effect::Pump(device));
+                }
             }
         }
     }

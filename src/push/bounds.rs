@@ -1,5 +1,6 @@
 //! What is given up when there is too much: of a device's queue, and of the history.
 
+use super::devices::Device;
 use super::domain::Domain;
 use super::notification::{DeliveryState, NotificationId};
 use super::store::{Change, DeviceId};
@@ -9,12 +10,13 @@ impl Domain {
     /// Drops the oldest of the lowest priority until the queue is within `push.queue`. Only what is on disk
     /// counts: a push that the disk may yet refuse puts nothing out.
     pub(super) fn keep_queue_bounded(&mut self, id: DeviceId, now: Now) {
-        let durable = |domain: &Self, queued: &&NotificationId| domain.ledger.is_durable(**queued);
+        let durable =
+            |domain: &Self, queued: &&NotificationId| domain.ledger.has_durable_devices(**queued);
         while let Some(device) = self.devices.get(id)
             && device.queue.len() > self.config.push.queue
             && let kept = device.queue.iter().filter(|queued| durable(self, queued))
-            && kept.clone().count() > self.config.push.queue
-            && let Some(victim) = self.least_wanted_of(kept)
+            && kept.count() > self.config.push.queue
+            && let Some(victim) = self.least_wanted_of(device)
         {
             log::warn!("queue of {:?} is full, dropped {victim}", device.label());
             self.drop_delivery(victim, id, now);
@@ -24,19 +26,22 @@ impl Domain {
         }
     }
 
-    fn least_wanted_of<'a>(
-        &self,
-        queue: impl IntoIterator<Item = &'a NotificationId>,
-    ) -> Option<NotificationId> {
-        // Most queues have one priority only: the search ends at the first of the lowest there is.
+    /// The oldest of the lowest priority that is on disk.
+    fn least_wanted_of(&self, device: &Device) -> Option<NotificationId> {
+        // Most queues have one priority only: the search ends at the first of the lowest there is. What is in
+        // flight may be younger than what has come behind it.
         let lowest = self.ledger.lowest_waiting();
+        let in_flight = device.in_flight();
         let mut victim = None;
-        for id in queue {
-            let priority = self.ledger.head(*id).map(|head| head.priority);
-            if victim.is_none_or(|(least, _)| priority < least) {
-                victim = Some((priority, *id));
+        for (position, id) in device.queue.iter().enumerate() {
+            let Some(head) = self.ledger.head(*id) else {
+                continue;
+            };
+            let rank = (head.priority, *id);
+            if self.ledger.has_durable_devices(*id) && victim.is_none_or(|least| rank < least) {
+                victim = Some(rank);
             }
-            if priority <= Some(lowest) {
+            if position >= in_flight && victim.is_some_and(|(priority, _)| priority <= lowest) {
                 break;
             }
         }

@@ -12,7 +12,7 @@ use crate::xmpp::host::Login;
 
 pub(super) struct Crowd {
     pub(super) domain: Domain,
-    store: MemoryStore,
+    pub(super) store: MemoryStore,
     conns: u32,
 }
 

@@ -97,7 +97,7 @@ impl Domain {
         self.unwritten.refused(keys, now);
         match then {
             Then::Notified { head, ended } => {
-                self.let_go(&ended);
+                self.let_go(&ended, now);
                 if self.ledger.is_durable(head.id) {
                     self.not_fired(head.id, error, now);
                 } else {
@@ -105,7 +105,7 @@ impl Domain {
                 }
             }
             Then::Withdrawn { ended, notices, .. } => {
-                self.let_go(&ended);
+                self.let_go(&ended, now);
                 notices.iter().for_each(|head| self.take_back(head.id));
             }
             Then::Kept { bytes, .. } => self.not_kept(bytes),
@@ -306,8 +306,12 @@ impl Domain {
         if let Some(delivery) = self.advance(notification, device, state, at) {
             self.receipts.push(Change::PutDelivery(delivery));
         }
-        if let Some(device) = self.devices.get_mut(device) {
-            device.dequeue(notification);
+        if let Some(known) = self.devices.get_mut(device) {
+            let in_flight = known.is_in_flight(notification);
+            if known.dequeue(notification) && !in_flight {
+                // It may have held up what lay behind it.
+                self.effects.push_back(Effect::Pump(device));
+            }
         }
     }
 }

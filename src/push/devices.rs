@@ -168,22 +168,36 @@ impl Device {
         true
     }
 
+    /// How many of the queue's oldest have been written to the device's connection.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.link.as_ref().map_or(0, |link| link.in_flight)
+    }
+
     /// Whether a notification is on its way over the device's connection.
     #[must_use]
     pub fn is_in_flight(&self, id: NotificationId) -> bool {
-        let in_flight = self.link.as_ref().map_or(0, |link| link.in_flight);
-        self.queue
-            .iter()
-            .take(in_flight)
-            .any(|queued| *queued == id)
+        let mut in_flight = self.queue.iter().take(self.in_flight());
+        in_flight.any(|queued| *queued == id)
     }
 
     /// Puts a notification where its age puts it.
     pub fn enqueue(&mut self, id: NotificationId) {
-        let position = self.queue.partition_point(|queued| *queued < id);
+        if self.queue.back().is_none_or(|newest| *newest < id) {
+            self.queue.push_back(id);
+            return;
+        }
         // What is in flight stays in front: order on the wire is never rewritten.
-        let position = position.max(self.link.as_ref().map_or(0, |link| link.in_flight));
+        let in_flight = self.in_flight();
+        let behind = self.queue.make_contiguous().get(in_flight..);
+        let behind = behind.unwrap_or_default();
+        let position = in_flight + behind.partition_point(|queued| *queued < id);
         self.queue.insert(position, id);
+    }
+
+    /// Nothing is in flight any more: the queue is in the order of age again.
+    pub fn sort_queue(&mut self) {
+        self.queue.make_contiguous().sort_unstable();
     }
 
     /// `user/resource`, or `user` while no resource has come.

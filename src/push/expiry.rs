@@ -132,6 +132,11 @@ impl Domain {
         for (id, over) in ended {
             self.end_for(id, device, over);
         }
+        if in_flight > 0
+            && let Some(known) = self.devices.get_mut(device)
+        {
+            known.sort_queue();
+        }
     }
 
     fn end_for(&mut self, id: NotificationId, device: DeviceId, over: Over) {

@@ -109,6 +109,14 @@ impl Ledger {
         self.entries.get(&id).is_some_and(|entry| entry.durable)
     }
 
+    /// Whether the disk has the notification and knows its devices: those of one that has just fired are on
+    /// their way there.
+    #[must_use]
+    pub fn has_durable_devices(&self, id: NotificationId) -> bool {
+        let entry = self.entries.get(&id);
+        entry.is_some_and(|entry| entry.durable && !entry.head.is_scheduled())
+    }
+
     /// Whether the notification may be sent.
     #[must_use]
     pub fn may_be_sent(&self, id: NotificationId) -> bool {

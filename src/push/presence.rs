@@ -139,7 +139,9 @@ impl Domain {
                 self.put_device(id);
             }
         } else if device.stored {
+            // The next one to log in takes it, and is another app.
             device.resource = None;
+            device.withdraws = false;
         } else {
             let account = Rc::clone(&device.account);
             self.devices.remove(id);
@@ -295,7 +297,8 @@ impl Domain {
             && !device.withdraws
         {
             device.withdraws = true;
-            if device.stored {
+            // Of one that has never been available the disk learns when it is.
+            if device.seen {
                 self.put_device(id);
             }
         }

@@ -49,10 +49,97 @@ impl Domain {
         self.ledger.clear_devices(id);
         self.ledger.hold(id, false);
         self.fire_later(id, now);
+        self.end_if_overtaken(id, now);
     }
 
     fn fire_later(&mut self, id: NotificationId, now: Now) {
         let later = now.wall.seconds() + limits::SCHEDULE_RETRY.as_secs();
         self.timetable.add(short(later), Due::Fire, id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::push::crowd::Crowd;
+    use crate::push::domain::Effect;
+    use crate::push::event::{AskId, Draft};
+    use crate::push::notification::{Extras, Target};
+    use crate::time::{Wall, keeper};
+    use crate::xmpp::host::{Presence, Show};
+
+    /// So many seconds after the test began, by a clock that is right.
+    fn at(second: u64) -> Now {
+        let millis = (keeper::FLOOR + second) * 1000;
+        let wall = Wall {
+            millis,
+            trusted: true,
+        };
+        Now {
+            wall,
+            ..Now::default()
+        }
+    }
+
+    fn notify(crowd: &mut Crowd, deliver_at: u64, now: Now) {
+        let draft = Draft {
+            target: Target::User("u0".into()),
+            title: "door".into(),
+            message: String::new(),
+            uri: String::new(),
+            extras: Box::new(Extras {
+                deliver_at,
+                ..Extras::default()
+            }),
+        };
+        crowd.domain.notify(draft, AskId(1), now).unwrap();
+    }
+
+    #[test]
+    fn what_lies_behind_one_that_could_not_fire_goes_on() {
+        let mut crowd = Crowd::new(1, &[], &[]);
+        let device = crowd.log_in("u0");
+        let presence = Presence {
+            show: Show::Online,
+            priority: 0,
+        };
+        crowd.domain.available(device, presence, at(0));
+        notify(&mut crowd, at(60).wall.seconds(), at(0));
+        crowd.settle();
+        crowd.store.hold();
+        notify(&mut crowd, 0, at(59));
+        crowd.domain.on_time(at(60));
+        crowd.store.release_one();
+        crowd.settle();
+        crowd.store.refuse(1, &StoreError::Full);
+        crowd.store.release_one();
+        let refused = crowd.store.take_stored();
+        for (ticket, outcome) in &refused {
+            crowd.domain.stored(*ticket, outcome, at(60));
+        }
+        let effects = crowd.domain.effects.drain(..);
+        let pumped = effects.filter(|effect| matches!(effect, Effect::Pump(id) if *id == device));
+        assert_eq!((refused.len(), pumped.count()), (1, 1));
+    }
+
+    #[test]
+    fn a_full_queue_gives_up_nothing_for_one_that_may_yet_not_fire() {
+        let mut crowd = Crowd::new(1, &[], &[]);
+        let mut config = crate::config::Config::default();
+        config.push.queue = 1;
+        crowd.domain.configure(config.into());
+        crowd.come("u0");
+        notify(&mut crowd, at(60).wall.seconds(), at(0));
+        crowd.settle();
+        crowd.store.hold();
+        notify(&mut crowd, 0, at(59));
+        crowd.domain.on_time(at(60));
+        let mut dropped = Vec::new();
+        for _ in 0..2 {
+            crowd.store.release_one();
+            crowd.settle();
+            dropped.push(crowd.domain.tally.dropped);
+        }
+        assert_eq!(dropped, [0, 1]);
     }
 }

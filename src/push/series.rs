@@ -40,9 +40,17 @@ impl SeriesTable {
         members.retain(|id| *id != head.id && matters(id));
         let position = members.partition_point(|id| *id < head.id);
         members.insert(position, head.id);
-        if members.len() > limits::SERIES {
-            members.remove(0);
-        }
+        // What may still be sent has to be known until it has an end.
+        let is_settled = |id: &NotificationId| {
+            let scheduled = ledger.head(*id).is_some_and(Head::is_scheduled);
+            !scheduled && !ledger.is_held(*id) && !ledger.is_waited_for(*id)
+        };
+        let mut over = members.len().saturating_sub(limits::SERIES);
+        members.retain(|id| {
+            let goes = over > 0 && *id != head.id && is_settled(id);
+            over -= usize::from(goes);
+            !goes
+        });
     }
 
     /// Takes out a notification that is forgotten.
@@ -74,7 +82,7 @@ impl Domain {
         let ends = |id: &&NotificationId| {
             let head = self.ledger.head(**id);
             let scheduled = head.is_some_and(Head::is_scheduled);
-            **id != newer.id && self.can_end(**id) && (scheduled || !newer.is_scheduled())
+            **id < newer.id && self.can_end(**id) && (scheduled || !newer.is_scheduled())
         };
         Ended {
             ids: members.iter().filter(ends).copied().collect(),
@@ -156,16 +164,38 @@ impl Domain {
     /// Ends what came to the disk at the same time as the newer one that replaces it.
     pub(super) fn end_overtaken(&mut self, newer: &Head, now: Now) {
         let overtaken = self.replaced_by(newer, now);
-        for id in overtaken.ids.iter().filter(|id| **id < newer.id) {
+        for id in &overtaken.ids {
             let head = self.end(*id, overtaken.over());
             self.receipts.extend(head.map(Change::PutHead));
         }
     }
 
-    /// The disk has refused the end: everything is as it was.
-    pub(super) fn let_go(&mut self, ended: &Ended) {
+    /// Ends what a newer one has replaced while its own fate was on its way to the disk, and nobody could end it.
+    pub(super) fn end_if_overtaken(&mut self, id: NotificationId, now: Now) {
+        let Some(head) = self.ledger.head(id).copied() else {
+            return;
+        };
+        let members = head.series.map_or(&[][..], |id| self.series.members(id));
+        let replaces = |newer: &&Head| newer.id > id && (newer.fired || head.is_scheduled());
+        let mut newer = members.iter().filter_map(|other| self.ledger.head(*other));
+        if newer.any(|newer| replaces(&newer)) && self.can_end(id) {
+            let over = Over {
+                state: DeliveryState::Withdrawn,
+                at: short(now.wall.seconds()),
+            };
+            let waiting = self.ledger.waiting_for(id);
+            let head = self.end(id, over);
+            self.receipts.extend(head.map(Change::PutHead));
+            // What lay behind it may go on.
+            self.effects.extend(waiting.into_iter().map(Effect::Pump));
+        }
+    }
+
+    /// The disk has refused the end: everything is as it was, but for what has come meanwhile.
+    pub(super) fn let_go(&mut self, ended: &Ended, now: Now) {
         for id in &ended.ids {
             self.ledger.hold(*id, false);
+            self.end_if_overtaken(*id, now);
             let waiting = self.ledger.waiting_for(*id);
             self.effects.extend(waiting.into_iter().map(Effect::Pump));
         }
@@ -329,5 +359,47 @@ impl Ended {
             state: DeliveryState::Withdrawn,
             at: self.at,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::push::crowd::Crowd;
+    use crate::push::event::Draft;
+    use crate::push::store::StoreError;
+
+    #[test]
+    fn what_was_replaced_while_it_was_taken_back_is_over_even_if_the_disk_refuses_that() {
+        let now = Now::default();
+        let mut crowd = Crowd::new(1, &[], &[]);
+        crowd.log_in("u0");
+        crowd.store.hold();
+        let mut ids = Vec::new();
+        for ask in [1, 2] {
+            let draft = Draft {
+                target: Target::User("u0".into()),
+                title: "door".into(),
+                message: String::new(),
+                uri: String::new(),
+                extras: Box::new(Extras {
+                    sequence: "door".into(),
+                    ..Extras::default()
+                }),
+            };
+            crowd.domain.notify(draft, AskId(ask), now).unwrap();
+            ids.extend(crowd.domain.newest);
+        }
+        crowd.store.release_one();
+        crowd.settle();
+        let taken_back = Withdrawal::Id(ids[0]);
+        crowd.domain.withdraw(&taken_back, AskId(3), now).unwrap();
+        crowd.store.release_one();
+        crowd.store.refuse(1, &StoreError::Full);
+        crowd.store.release_one();
+        crowd.settle();
+        let is_over = |id: &NotificationId| crowd.domain.ledger.head(*id).unwrap().over.is_some();
+        let over: Vec<bool> = ids.iter().map(is_over).collect();
+        assert_eq!(over, [true, false]);
     }
 }

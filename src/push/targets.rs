@@ -38,8 +38,7 @@ impl Domain {
         let mut own = self.accounts.devices(user).iter().copied();
         own.find(|id| {
             let device = self.devices.get(*id);
-            device
-                .is_some_and(|device| device.stored && device.resource.as_deref() == Some(resource))
+            device.is_some_and(|device| device.seen && device.resource.as_deref() == Some(resource))
         })
     }
 

@@ -44,16 +44,17 @@ impl Domain {
         if self.commits.is_full() || self.commits.touches(user) {
             return Err(StanzaError::ResourceConstraint);
         }
-        // A device that has never announced itself is forgotten when its connection is gone.
-        let stored = device
+        // A device that has never announced itself may be forgotten when its connection is gone, or become
+        // another resource's.
+        let seen = device
             .and_then(|id| self.devices.get(id))
-            .is_some_and(|known| known.stored);
+            .is_some_and(|known| known.seen);
         let mut account = self.account(user)?.ok_or(StanzaError::ItemNotFound)?;
         account.subscriptions = self.subscriptions(user).iter().map(record).collect();
         for change in topics {
             let device = match change.scope {
                 Scope::User => None,
-                Scope::Device if stored => device,
+                Scope::Device if seen => device,
                 Scope::Device => return Err(StanzaError::NotAllowed),
             };
             apply(change, device, &mut account)?;

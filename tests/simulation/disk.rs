@@ -15,6 +15,7 @@ use lanpush::push::store::{
 };
 
 use super::random::Random;
+use super::trace;
 
 type Outcome = (Ticket, Result<(), StoreError>);
 
@@ -28,6 +29,8 @@ struct Journal {
     /// Heads as the gateway has last written them, and those it has written since somebody looked.
     heads: BTreeMap<NotificationId, Head>,
     turns: Vec<Turn>,
+    /// Batches since somebody looked, for whoever reads what went before a failure.
+    submitted: Vec<(Ticket, String)>,
     /// What heads were before a batch that somebody waits for: refused, it changes nothing.
     before: BTreeMap<Ticket, Vec<(NotificationId, Option<Head>)>>,
     /// Users of whom something was submitted that the gateway has not heard of yet.
@@ -58,6 +61,8 @@ pub(crate) struct Disk {
     pub(crate) unsettled: BTreeSet<(DeviceId, NotificationId)>,
     pub(crate) holds: bool,
     pub(crate) reads_fail: bool,
+    /// Whether reads have failed since everything was last sent that could be.
+    pub(crate) was_unreadable: bool,
     /// Batches that will still be refused, and whether any was since the last start.
     pub(crate) refusals: usize,
     pub(crate) refused: bool,
@@ -94,6 +99,7 @@ impl Disk {
             unsettled: BTreeSet::new(),
             holds: false,
             reads_fail: false,
+            was_unreadable: false,
             refusals: 0,
             refused: false,
             refused_before: false,
@@ -238,6 +244,13 @@ impl Disk {
         ids
     }
 
+    /// What is about to be sent, to end or to be taken back, as soon as the gateway hears that the disk has it.
+    pub(crate) fn held(&self) -> BTreeSet<NotificationId> {
+        let journal = self.journal.borrow();
+        let heads = journal.before.values().flatten();
+        heads.map(|(id, _)| *id).collect()
+    }
+
     /// The gateway has heard of a batch.
     pub(crate) fn heard(&mut self, ticket: Ticket) {
         self.journal.borrow_mut().changing.remove(&ticket);
@@ -252,6 +265,11 @@ impl Disk {
     /// The heads that were written since the last call.
     pub(crate) fn turns(&mut self) -> Vec<Turn> {
         std::mem::take(&mut self.journal.borrow_mut().turns)
+    }
+
+    /// The batches that were submitted since the last call, and what they say.
+    pub(crate) fn submitted(&mut self) -> Vec<(Ticket, String)> {
+        std::mem::take(&mut self.journal.borrow_mut().submitted)
     }
 
     /// A head as the gateway has last written it.
@@ -289,6 +307,7 @@ impl Disk {
     pub(crate) fn fail_reads(&mut self, fail: bool) {
         self.store.fail_reads(fail);
         self.reads_fail = fail;
+        self.was_unreadable |= fail;
     }
 
     /// The machine is off: what has not become durable is lost, and the disk works again.
@@ -332,6 +351,7 @@ impl Disk {
         self.refused_before = std::mem::take(&mut self.refused);
         self.holds = false;
         self.reads_fail = false;
+        self.was_unreadable = false;
     }
 
     /// Users and resources of all devices.
@@ -341,15 +361,6 @@ impl Disk {
             _ => None,
         };
         self.rows().into_iter().filter_map(device).collect()
-    }
-
-    /// All accounts.
-    pub(crate) fn accounts(&self) -> Vec<Account> {
-        let account = |row| match row {
-            Row::Account(account) => Some(account),
-            _ => None,
-        };
-        self.rows().into_iter().filter_map(account).collect()
     }
 
     /// Everything that is durable, or answered for.
@@ -431,6 +442,8 @@ impl Store for Port {
         let mut journal = self.journal.borrow_mut();
         let known = journal.batches.insert(ticket, changes.clone());
         assert!(known.is_none(), "ticket {} is used twice", ticket.0);
+        let text = trace::changes(&changes);
+        journal.submitted.push((ticket, text));
         for change in &changes {
             let user = match change {
                 Change::PutHead(head) => {

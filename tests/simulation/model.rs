@@ -49,6 +49,7 @@ pub(crate) enum Fate {
 #[derive(Debug)]
 pub(crate) struct Push {
     pub(crate) draft: Draft,
+    series: Option<Series>,
     pub(crate) fate: Fate,
     /// Users who may get it, where they are found by what they carry or have subscribed to; and those who
     /// have to.
@@ -57,9 +58,16 @@ pub(crate) struct Push {
 }
 
 impl Push {
-    pub(crate) fn series(&self) -> Option<Series> {
-        let extras = &self.draft.extras;
-        Series::of(&extras.sender, &self.draft.target, &extras.sequence)
+    /// A push whose sender waits for an answer.
+    pub(crate) fn pending(draft: Draft, may: BTreeSet<String>, must: BTreeSet<String>) -> Self {
+        let extras = &draft.extras;
+        Self {
+            series: Series::of(&extras.sender, &draft.target, &extras.sequence),
+            draft,
+            fate: Fate::Pending,
+            may,
+            must,
+        }
     }
 }
 
@@ -155,18 +163,25 @@ impl Model {
         old: NotificationId,
         disk: &Disk,
     ) {
-        let series = |id| self.pushes[&self.ids[&id]].series();
+        let series = |id| self.pushes[&self.ids[&id]].series;
         assert!(old < id && series(old) == series(id), "{id} replaces {old}");
-        let had = self.sent.get(key).is_some_and(|sent| sent.contains(&old));
         assert!(
-            had || self.undone.contains(&key.0) || disk.unknown.contains(&key.0),
+            self.may_have(key, old, disk),
             "{key:?} is told that {id} replaces {old}, which it never got"
         );
     }
 
+    /// Whether a device may have a push. Where the disk has not learned whose device one was, or has forgotten
+    /// that it was removed, the server may take it for another one of the same user.
+    fn may_have(&self, key: &DeviceKey, id: NotificationId, disk: &Disk) -> bool {
+        let unsure = self.undone.contains(&key.0) || disk.unknown.contains(&key.0);
+        let mut sent = self.sent.iter().filter(|(_, sent)| sent.contains(&id));
+        sent.any(|(other, _)| other == key || unsure && other.0 == key.0)
+    }
+
     /// Everything that was accepted of a series.
     pub(crate) fn members(&self, series: Option<Series>) -> Vec<NotificationId> {
-        let of = |push: &&Push| push.series() == series && series.is_some();
+        let of = |push: &&Push| push.series == series && series.is_some();
         let id = |push: &Push| match push.fate {
             Fate::Accepted(id) => Some(id),
             _ => None,
@@ -194,7 +209,7 @@ impl Model {
     /// A push has taken the place of those before it: of all if it is sent, of those that wait for their
     /// time if it waits for its own.
     pub(crate) fn replace(&mut self, newer: NotificationId, scheduled: bool, disk: &Disk) {
-        let series = self.pushes[&self.ids[&newer]].series();
+        let series = self.pushes[&self.ids[&newer]].series;
         let mut older = self.members(series);
         older.retain(|id| *id < newer);
         older.retain(|id| !scheduled || disk.head(*id).is_some_and(|head| !head.fired));
@@ -215,12 +230,8 @@ impl Model {
             "{key:?} is sent {id}, which was taken back or replaced"
         );
         if let Some(withdraws) = self.notices.get(&id) {
-            let had = self
-                .sent
-                .get(key)
-                .is_some_and(|sent| sent.contains(withdraws));
             assert!(
-                had || self.undone.contains(&key.0) || disk.unknown.contains(&key.0),
+                self.may_have(key, *withdraws, disk),
                 "{key:?} is told that {withdraws} is taken back, which it never got"
             );
         } else {
@@ -402,6 +413,10 @@ impl Model {
                 devices.insert(device.id, self.key(&device.account, &resource));
             }
         }
+        // A device whose record is not on the disk is a new one when it comes back: nobody knows what it had.
+        let known: BTreeSet<&DeviceKey> = devices.values().collect();
+        let unknown = |key: &DeviceKey| disk.unknown.contains(&key.0) && !known.contains(key);
+        self.acknowledged.retain(|key, _| !unknown(key));
         for row in rows {
             let Row::Delivery(delivery) = row else {
                 continue;
