@@ -46,6 +46,7 @@ impl Domain {
                 blocklist: false,
             }));
         }
+        self.may_be_managed(id);
     }
 
     /// What is known about the session of a chat app.

@@ -243,6 +243,12 @@ impl Host for Local<'_> {
         }
     }
 
+    fn goes_unmanaged(&mut self) {
+        if let Some(device) = *self.device {
+            self.domain.goes_unmanaged(device);
+        }
+    }
+
     fn announces(&mut self, caps: Caps) {
         if let Some(device) = *self.device {
             self.domain.announces(device, caps);
