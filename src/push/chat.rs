@@ -41,7 +41,8 @@ impl Domain {
                 domain: Rc::clone(domain),
                 abilities: Abilities::default(),
                 question: None,
-                carbons: false,
+                reads_since: 0,
+                carbons_since: None,
                 circle: Circle::default(),
                 blocklist: false,
             }));

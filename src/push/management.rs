@@ -60,7 +60,7 @@ impl Parcel {
 /// A stanza the client may not have.
 #[derive(Debug)]
 enum Unacknowledged {
-    /// Written again when the session is resumed; with the serial number of the newest session there was then.
+    /// Written again when the session is resumed; with the last [mark](Domain::mark) before it.
     Stanza(Parcel, u32),
     /// A push, which the device's queue keeps.
     Push(NotificationId),
@@ -149,12 +149,12 @@ impl Managed {
         }
     }
 
-    /// The stanzas that are lost if nobody cares for them, oldest first, each with the serial number of the newest
-    /// session that can have got it too.
+    /// The stanzas that are lost if nobody cares for them, oldest first, each with the last [mark](Domain::mark)
+    /// before it.
     pub(super) fn into_lost(self) -> impl Iterator<Item = (Rc<[u8]>, u32)> {
         let all = self.unacknowledged.into_iter();
         all.filter_map(|one| match one {
-            Unacknowledged::Stanza(Parcel::Only(stanza), newest) => Some((stanza, newest)),
+            Unacknowledged::Stanza(Parcel::Only(stanza), mark) => Some((stanza, mark)),
             Unacknowledged::Stanza(Parcel::Kept(_), _) | Unacknowledged::Push(_) => None,
         })
     }
@@ -222,7 +222,7 @@ impl Domain {
     /// A stanza goes to a device's session: it is kept until the client acknowledges it. True if the client
     /// should be asked.
     pub(super) fn sent(&mut self, id: DeviceId, parcel: Parcel) -> bool {
-        let newest = self.sessions;
+        let mark = self.marks;
         let Some(link) = self.link_mut(id) else {
             return false;
         };
@@ -235,7 +235,7 @@ impl Domain {
         if !managed.begun && !is_message {
             return false;
         }
-        managed.sent(Unacknowledged::Stanza(parcel, newest));
+        managed.sent(Unacknowledged::Stanza(parcel, mark));
         if managed.is_full() {
             match conn {
                 Some(conn) => self
