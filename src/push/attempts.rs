@@ -22,8 +22,10 @@ pub(super) struct Attempts {
 #[derive(Debug)]
 struct Source {
     failures: u32,
-    /// Who the last one was meant to be.
+    /// Who the last ones were meant to be.
     user: Box<str>,
+    /// How many of them in a row.
+    of_user: u32,
     last: Instant,
     /// When the attempt is looked at that waits longest: others line up behind it.
     free: Instant,
@@ -68,24 +70,33 @@ impl Attempts {
         let source = self.sources.entry(peer).or_insert(Source {
             failures: 0,
             user: Box::default(),
+            of_user: 0,
             last: now,
             free: now,
         });
         if source.is_forgotten(now) {
-            source.failures = 0;
+            (source.failures, source.of_user) = (0, 0);
+        }
+        let user: Box<str> = user.chars().take(limits::JID_PART).collect();
+        if source.user != user {
+            source.of_user = 0;
+            source.user = user;
         }
         source.failures = source.failures.saturating_add(1);
-        source.user = user.chars().take(limits::JID_PART).collect();
+        source.of_user = source.of_user.saturating_add(1);
         source.last = now;
     }
 
-    /// A login as `user` has succeeded: a slip of the finger is forgotten, but not what was tried on others.
+    /// A login as `user` has succeeded: slips of the finger just before are forgotten, but not what was tried on
+    /// others, or who has an account could go on guessing at another's.
     pub(super) fn succeeded(&mut self, peer: IpAddr, user: &str) {
-        if self
-            .sources
-            .get(&peer)
-            .is_some_and(|source| *source.user == *user)
-        {
+        let source = self.sources.get_mut(&peer);
+        let Some(source) = source.filter(|source| *source.user == *user) else {
+            return;
+        };
+        source.failures = source.failures.saturating_sub(source.of_user);
+        source.of_user = 0;
+        if source.failures == 0 {
             self.sources.remove(&peer);
         }
     }
@@ -193,6 +204,20 @@ mod tests {
         fail(&mut attempts);
         let later = second(0).after(limits::LOGIN_FORGET);
         assert_eq!(attempts.admit(PEER, ConnId(3), later), Attempt::Now);
+    }
+
+    #[test]
+    fn who_has_an_account_guesses_no_faster_at_others() {
+        let mut attempts = Attempts::default();
+        for _ in 0..limits::LOGIN_FREE_FAILURES {
+            attempts.failed(PEER, "sam", second(0));
+        }
+        attempts.failed(PEER, "eve", second(0));
+        attempts.succeeded(PEER, "eve");
+        attempts.succeeded(PEER, "eve");
+        assert_eq!(attempts.admit(PEER, ConnId(1), second(0)), Attempt::Later);
+        // Only the slip is forgiven.
+        assert_eq!(attempts.next_due(), Some(second(1)));
     }
 
     #[test]

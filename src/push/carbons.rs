@@ -4,10 +4,19 @@ use super::chat::Copies;
 use super::domain::Domain;
 use super::store::DeviceId;
 use crate::limits;
+use crate::xmpp::error::StanzaError;
 use crate::xmpp::feature::carbons::{self, Way};
 use crate::xmpp::stanza;
 
 impl Domain {
+    /// Whether a session gets copies from here on.
+    pub(super) fn wants_carbons(&mut self, id: DeviceId, wanted: bool) -> Result<(), StanzaError> {
+        let mark = self.mark();
+        let chat = self.chat_session(id).ok_or(StanzaError::NotAllowed)?;
+        chat.carbons_since = wanted.then(|| chat.carbons_since.unwrap_or(mark));
+        Ok(())
+    }
+
     /// Sends copies to those of a user's apps that want them and do not have the message.
     pub(super) fn send_carbons(
         &mut self,
@@ -22,7 +31,7 @@ impl Domain {
                 .get(*id)
                 .and_then(|device| device.link.as_ref());
             let chat = link.and_then(|link| link.chat.as_ref());
-            chat.is_some_and(|chat| chat.carbons) && !without.contains(id)
+            chat.is_some_and(|chat| chat.carbons_since.is_some()) && !without.contains(id)
         });
         let wanted: Vec<DeviceId> = wanted.take(limits::CHAT_SESSIONS).collect();
         for id in wanted {

@@ -41,11 +41,13 @@ impl Domain {
                 domain: Rc::clone(domain),
                 abilities: Abilities::default(),
                 question: None,
-                carbons: false,
+                reads_since: 0,
+                carbons_since: None,
                 circle: Circle::default(),
                 blocklist: false,
             }));
         }
+        self.may_be_managed(id);
     }
 
     /// What is known about the session of a chat app.

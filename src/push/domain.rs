@@ -121,6 +121,8 @@ pub struct Domain {
     pub(super) newest: Option<NotificationId>,
     /// Serial number of the last session.
     pub(super) sessions: u32,
+    /// Points at which sessions began to read, so far.
+    pub(super) marks: u32,
     pub(super) sleepers: Sleepers,
     pub(super) holding: Holding,
     pub(super) tally: Tally,
@@ -177,6 +179,7 @@ impl Domain {
             requests: Requests::default(),
             departures: BTreeMap::new(),
             sessions: 0,
+            marks: 0,
             sleepers: Sleepers::new(),
             holding: Holding::new(),
             tally: Tally::default(),

@@ -243,6 +243,12 @@ impl Host for Local<'_> {
         }
     }
 
+    fn goes_unmanaged(&mut self) {
+        if let Some(device) = *self.device {
+            self.domain.goes_unmanaged(device);
+        }
+    }
+
     fn announces(&mut self, caps: Caps) {
         if let Some(device) = *self.device {
             self.domain.announces(device, caps);
@@ -335,9 +341,8 @@ impl Host for Local<'_> {
     }
 
     fn wants_carbons(&mut self, wanted: bool) -> Result<(), StanzaError> {
-        let chat = self.device.and_then(|id| self.domain.chat_session(id));
-        chat.ok_or(StanzaError::NotAllowed)?.carbons = wanted;
-        Ok(())
+        let device = self.device.ok_or(StanzaError::NotAllowed)?;
+        self.domain.wants_carbons(device, wanted)
     }
 
     fn send(&mut self, message: Message, bound: &Bound) -> Result<bool, StanzaError> {

@@ -26,7 +26,7 @@ pub struct Managed {
     /// Proves that who comes back is the same client; `None` if it cannot come back.
     token: Option<[u8; 16]>,
     /// Whether `<enabled/>` is on the wire, so that the client counts.
-    pub begun: bool,
+    begun: bool,
     /// Stanzas the client has acknowledged.
     acknowledged: u32,
     /// What it has been sent and has not acknowledged, oldest first.
@@ -60,7 +60,7 @@ impl Parcel {
 /// A stanza the client may not have.
 #[derive(Debug)]
 enum Unacknowledged {
-    /// Written again when the session is resumed; with the serial number of the newest session there was then.
+    /// Written again when the session is resumed; with the last [mark](Domain::mark) before it.
     Stanza(Parcel, u32),
     /// A push, which the device's queue keeps.
     Push(NotificationId),
@@ -70,6 +70,28 @@ enum Unacknowledged {
 pub(super) type Sleepers = VecDeque<(Instant, DeviceId)>;
 
 impl Managed {
+    /// Of a session whose client may still ask for it.
+    fn new(bound: Bound) -> Self {
+        Self {
+            bound,
+            token: None,
+            begun: false,
+            acknowledged: 0,
+            unacknowledged: VecDeque::new(),
+            bytes: 0,
+            unasked: 0,
+            handled: 0,
+        }
+    }
+
+    /// `<enabled/>` is on the wire. What came before is not counted, but whoever says that it has read what came
+    /// behind has read that too: it has the numbers below zero.
+    pub(super) fn begin(&mut self) {
+        self.begun = true;
+        self.acknowledged = 0;
+        self.acknowledged = 0_u32.wrapping_sub(self.count());
+    }
+
     fn sent(&mut self, one: Unacknowledged) {
         self.bytes += one.bytes();
         self.unasked += 1;
@@ -127,12 +149,12 @@ impl Managed {
         }
     }
 
-    /// The stanzas that are lost if nobody cares for them, oldest first, each with the serial number of the newest
-    /// session that can have got it too.
+    /// The stanzas that are lost if nobody cares for them, oldest first, each with the last [mark](Domain::mark)
+    /// before it.
     pub(super) fn into_lost(self) -> impl Iterator<Item = (Rc<[u8]>, u32)> {
         let all = self.unacknowledged.into_iter();
         all.filter_map(|one| match one {
-            Unacknowledged::Stanza(Parcel::Only(stanza), newest) => Some((stanza, newest)),
+            Unacknowledged::Stanza(Parcel::Only(stanza), mark) => Some((stanza, mark)),
             Unacknowledged::Stanza(Parcel::Kept(_), _) | Unacknowledged::Push(_) => None,
         })
     }
@@ -156,21 +178,29 @@ impl Link {
 }
 
 impl Domain {
+    /// The client of a device's session may ask for management next: what it is sent until then must not be lost
+    /// with the connection either.
+    pub(super) fn may_be_managed(&mut self, id: DeviceId) {
+        let bound = self.bound(id);
+        if let (Some(bound), Some(link)) = (bound, self.link_mut(id)) {
+            link.managed = Some(Box::new(Managed::new(bound)));
+        }
+    }
+
+    /// The client goes on without management, and so says nothing of what it has.
+    pub(super) fn goes_unmanaged(&mut self, id: DeviceId) {
+        if let Some(link) = self.link_mut(id).filter(|link| !link.is_managed()) {
+            link.managed = None;
+        }
+    }
+
     /// Manages a device's session from here on.
     pub(super) fn manage(&mut self, id: DeviceId, bound: &Bound, resumable: bool) -> Enabled {
         let seconds = self.config.xmpp.resume;
         let token = (resumable && seconds > 0).then(|| self.random());
         if let Some(link) = self.link_mut(id) {
-            link.managed = Some(Box::new(Managed {
-                bound: bound.clone(),
-                token,
-                begun: false,
-                acknowledged: 0,
-                unacknowledged: VecDeque::new(),
-                bytes: 0,
-                unasked: 0,
-                handled: 0,
-            }));
+            let new = || Box::new(Managed::new(bound.clone()));
+            link.managed.get_or_insert_with(new).token = token;
         }
         Enabled {
             id: token.map(|token| session_id(id, &token)),
@@ -192,8 +222,8 @@ impl Domain {
     /// A stanza goes to a device's session: it is kept until the client acknowledges it. True if the client
     /// should be asked.
     pub(super) fn sent(&mut self, id: DeviceId, parcel: Parcel) -> bool {
-        let newest = self.sessions;
-        let Some(link) = self.link_mut(id).filter(|link| link.is_managed()) else {
+        let mark = self.marks;
+        let Some(link) = self.link_mut(id) else {
             return false;
         };
         let (conn, asleep) = (link.conn, link.conn.is_none());
@@ -202,7 +232,10 @@ impl Domain {
         };
         // A message is worth a question of its own; everything else waits for company.
         let is_message = parcel.stanza().starts_with(b"<message");
-        managed.sent(Unacknowledged::Stanza(parcel, newest));
+        if !managed.begun && !is_message {
+            return false;
+        }
+        managed.sent(Unacknowledged::Stanza(parcel, mark));
         if managed.is_full() {
             match conn {
                 Some(conn) => self
@@ -213,7 +246,7 @@ impl Domain {
             return false;
         }
         let asks = is_message || managed.unasked >= limits::STANZAS_PER_REQUEST;
-        asks && !asleep
+        asks && managed.begun && !asleep
     }
 
     /// A push has been written to a device's session.

@@ -156,7 +156,7 @@ impl Domain {
     pub(super) fn begin_to_count(&mut self, device: DeviceId, serial: u32) {
         let link = self.link_mut(device).filter(|link| link.serial == serial);
         if let Some(managed) = link.and_then(|link| link.managed.as_mut()) {
-            managed.begun = true;
+            managed.begin();
         }
     }
 }

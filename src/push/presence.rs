@@ -163,7 +163,10 @@ impl Domain {
         let Some(link) = &mut device.link else {
             return;
         };
-        let is_first = link.presence.replace(presence).is_none() && !link.settled;
+        let before = link.presence.replace(presence);
+        let is_first = before.is_none() && !link.settled;
+        let reads = |presence: Presence| presence.priority >= 0;
+        let begins_to_read = reads(presence) && !before.is_some_and(reads);
         if !device.seen {
             device.seen = true;
             device.last_seen = now.wall.seconds();
@@ -176,6 +179,12 @@ impl Domain {
                 self.forget_long_away(&account, now);
             }
             self.put_device(id);
+        }
+        if begins_to_read {
+            let mark = self.mark();
+            if let Some(chat) = self.chat_session(id) {
+                chat.reads_since = mark;
+            }
         }
         if is_first {
             self.settle_later(id, now);

@@ -23,7 +23,7 @@ impl Domain {
             return;
         };
         let bound = managed.bound.clone();
-        for (bytes, newest) in managed.into_lost() {
+        for (bytes, mark) in managed.into_lost() {
             let Some(stanza) = stanza::read(&bytes) else {
                 continue;
             };
@@ -33,30 +33,38 @@ impl Domain {
             };
             // Whoever has asked something is told by `between.rs`.
             if stanza.name() == "message" {
-                self.keep_undelivered(device, stanza, &from, &bound, newest);
+                self.keep_undelivered(device, stanza, &from, &bound, mark);
             }
         }
     }
 
-    /// `newest`: sessions that began later cannot have the message.
+    /// A point between what has been sent before and what is sent later.
+    pub(super) fn mark(&mut self) -> u32 {
+        self.marks = self.marks.wrapping_add(1);
+        self.marks
+    }
+
+    /// `mark`: the last before it was sent. Sessions that have read since then only do not have it.
     fn keep_undelivered(
         &mut self,
         device: DeviceId,
         stanza: Element,
         from: &Jid,
         bound: &Bound,
-        newest: u32,
+        mark: u32,
     ) {
         let to = attr(&stanza, "to").and_then(|to| to.parse::<Jid>().ok());
         let was_for_all = to.is_some_and(|to| to.resource.is_none());
-        let others = self.accounts.devices(&bound.user).iter().filter_map(|id| {
-            let other = self.devices.get(*id).filter(|_| *id != device)?;
-            let link = other.link.as_ref().filter(|link| link.serial <= newest)?;
-            let chat = link.chat.as_ref()?;
-            other.takes_messages().then_some(chat)
-        });
-        let mut others = others.map(|chat| was_for_all || chat.carbons);
-        if others.any(|has_it| has_it) {
+        let has_it = |id: &DeviceId| {
+            let other = self.devices.get(*id).filter(|_| *id != device);
+            let other = other.filter(|other| other.takes_messages());
+            let chat = other.and_then(|other| other.link.as_ref()?.chat.as_ref());
+            chat.is_some_and(|chat| {
+                let is_copied = chat.carbons_since.is_some_and(|since| since <= mark);
+                is_copied || (was_for_all && chat.reads_since <= mark)
+            })
+        };
+        if self.accounts.devices(&bound.user).iter().any(has_it) {
             return;
         }
         let to = Jid {

@@ -148,6 +148,9 @@ pub trait Host: Keeper {
     /// The bound session is one of a chat app, in the domain its client uses: pushes come to it as messages.
     fn chats_in(&mut self, domain: &Rc<str>);
 
+    /// The client says something else before it asks for stream management: hardly any asks later.
+    fn goes_unmanaged(&mut self);
+
     /// The client has announced what it can do.
     fn announces(&mut self, caps: Caps);
 

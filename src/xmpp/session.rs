@@ -231,7 +231,7 @@ impl Session {
             _ => return self.foreign_element(&stanza, host, out),
         }
         let start = out.len();
-        self.count_handled();
+        self.count_handled(&stanza, host);
         match stanza.name() {
             "iq" => self.iq(stanza, host, out),
             "message" => self.message(stanza, host, out),

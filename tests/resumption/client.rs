@@ -5,10 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use lanpush::push::ConnId;
 
 use super::random::Random;
+use super::scram;
 use super::xml::{Item, Node, StreamReader};
 
 const HEADER: &str = "<stream:stream to='push.lan' xmlns='jabber:client' \
     xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>";
+const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+/// The client's half of its keys is made once, the server's is stored: no login takes long.
+const MECHANISM: &str = "SCRAM-SHA-256";
 
 /// One connection, with the bytes on their way in both directions.
 pub(crate) struct Wire {
@@ -90,6 +94,13 @@ impl Client {
             .is_some_and(|wire| wire.step == Step::On && !wire.closed)
     }
 
+    /// Whether it has yet to prove who it is.
+    pub(crate) fn is_logging_in(&self) -> bool {
+        self.wire
+            .as_ref()
+            .is_some_and(|wire| wire.step == Step::Authenticating)
+    }
+
     pub(crate) fn connect(&mut self, conn: ConnId) {
         let mut wire = Wire {
             conn,
@@ -143,12 +154,12 @@ impl Client {
             return;
         };
         let bytes: Vec<u8> = wire.to_client.drain(..count).collect();
-        // One by one: behind `<success/>` a stream of its own begins.
-        for byte in bytes {
+        // Tag by tag: behind `<success/>` a stream of its own begins.
+        for tag in bytes.split_inclusive(|byte| *byte == b'>') {
             let Some(wire) = &mut self.wire else {
                 return;
             };
-            let items = wire.reader.feed(&[byte]);
+            let items = wire.reader.feed(tag);
             for (item, _) in items.unwrap_or_else(|why| panic!("{why}")) {
                 match item {
                     Item::Header(_) | Item::Closed | Item::End => {}
@@ -169,6 +180,10 @@ impl Client {
         }
         match (name, step) {
             ("features", Some(Step::Authenticating)) => self.after_features(node),
+            ("challenge", _) => {
+                let last = scram::last(MECHANISM, self.user, "secret", &node.text()).unwrap();
+                self.write(&format!("<response xmlns='{SASL}'>{last}</response>"));
+            }
             ("success", _) => {
                 // A stream of its own begins.
                 if let Some(wire) = &mut self.wire {
@@ -205,9 +220,9 @@ impl Client {
             .iter()
             .any(|node| node.name == "mechanisms")
         {
-            let plain = base64(&format!("\0{}\0secret", self.user));
+            let first = scram::first(self.user);
             self.write(&format!(
-                "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{plain}</auth>"
+                "<auth xmlns='{SASL}' mechanism='{MECHANISM}'>{first}</auth>"
             ));
             return;
         }
@@ -327,9 +342,4 @@ impl Client {
         wire.to_server.truncate(count);
         Some((wire.conn, wire.to_server))
     }
-}
-
-fn base64(text: &str) -> String {
-    use base64ct::Encoding as _;
-    base64ct::Base64::encode_string(text.as_bytes())
 }

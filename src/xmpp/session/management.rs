@@ -7,7 +7,7 @@ use minidom::Element;
 
 use super::{Bound, Flow, Session, State};
 use crate::xmpp::error::StreamError;
-use crate::xmpp::feature::management;
+use crate::xmpp::feature::{bind, management};
 use crate::xmpp::host::Host;
 use crate::xmpp::stanza::attr;
 
@@ -53,9 +53,11 @@ impl Session {
     }
 
     /// A stanza has come.
-    pub(super) fn count_handled(&mut self) {
+    pub(super) fn count_handled(&mut self, stanza: &Element, host: &mut dyn Host) {
         if let Some(counting) = &mut self.counting {
             counting.handled = counting.handled.wrapping_add(1);
+        } else if self.bound().is_some() && !stanza.has_child("session", bind::SESSION) {
+            host.goes_unmanaged();
         }
     }
 

@@ -1,5 +1,8 @@
 //! The client's side of RFC 5802, written for the scripts: its last message to a challenge of the server.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use base64ct::{Base64, Encoding};
 use hmac::digest::block_api::EagerHash;
 use hmac::{Hmac, KeyInit, Mac};
@@ -51,6 +54,24 @@ pub(crate) fn last(
     Ok(Base64::encode_string(message.as_bytes()))
 }
 
+/// A password, its salt, how often it is hashed, and the length of the hash.
+type Salting = (String, Vec<u8>, u32, usize);
+
+thread_local! {
+    /// Clients that log in often keep what it takes so long to make (§5.1).
+    static SALTED: RefCell<BTreeMap<Salting, Vec<u8>>> = RefCell::default();
+}
+
+fn salted<D: EagerHash + Digest, const N: usize>(
+    password: &str,
+    salt: &[u8],
+    iterations: u32,
+) -> Vec<u8> {
+    let salting = (password.to_owned(), salt.to_vec(), iterations, N);
+    let make = || pbkdf2::pbkdf2_hmac_array::<D, N>(password.as_bytes(), salt, iterations).to_vec();
+    SALTED.with_borrow_mut(|known| known.entry(salting).or_insert_with(make).clone())
+}
+
 /// §3: `ClientKey XOR HMAC(H(ClientKey), AuthMessage)`.
 fn proof<D: EagerHash + Digest, const N: usize>(
     password: &str,
@@ -58,7 +79,7 @@ fn proof<D: EagerHash + Digest, const N: usize>(
     iterations: u32,
     signed: &str,
 ) -> Vec<u8> {
-    let salted = pbkdf2::pbkdf2_hmac_array::<D, N>(password.as_bytes(), salt, iterations);
+    let salted = salted::<D, N>(password, salt, iterations);
     let client = hmac::<D>(&salted, b"Client Key");
     let stored = <D as Digest>::digest(&client);
     let signature = hmac::<D>(&stored, signed.as_bytes());
