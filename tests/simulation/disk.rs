@@ -29,6 +29,9 @@ struct Journal {
     /// Heads as the gateway has last written them, and those it has written since somebody looked.
     heads: BTreeMap<NotificationId, Head>,
     turns: Vec<Turn>,
+    /// Devices it was ever told of, and whether one came or went since somebody looked.
+    devices: BTreeSet<DeviceId>,
+    moved: bool,
     /// Batches since somebody looked, for whoever reads what went before a failure.
     submitted: Vec<(Ticket, String)>,
     /// What heads were before a batch that somebody waits for: refused, it changes nothing.
@@ -267,6 +270,12 @@ impl Disk {
         std::mem::take(&mut self.journal.borrow_mut().turns)
     }
 
+    /// Whether a device came or went since the last call: it inherits what waits, and may cost the one away
+    /// longest its place.
+    pub(crate) fn has_moved(&mut self) -> bool {
+        std::mem::take(&mut self.journal.borrow_mut().moved)
+    }
+
     /// The batches that were submitted since the last call, and what they say.
     pub(crate) fn submitted(&mut self) -> Vec<(Ticket, String)> {
         std::mem::take(&mut self.journal.borrow_mut().submitted)
@@ -445,6 +454,11 @@ impl Store for Port {
         let text = trace::changes(&changes);
         journal.submitted.push((ticket, text));
         for change in &changes {
+            match change {
+                Change::PutDevice(device) => journal.moved |= journal.devices.insert(device.id),
+                Change::DeleteDevice(_) => journal.moved = true,
+                _ => {}
+            }
             let user = match change {
                 Change::PutHead(head) => {
                     let before = journal.heads.insert(head.id, *head);

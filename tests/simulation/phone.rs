@@ -92,6 +92,8 @@ pub(crate) struct Wire {
     pub(crate) asked: BTreeMap<String, Asked>,
     stream: String,
     count: u32,
+    /// How often the password had changed when the server said how it can be proved.
+    pub(crate) offered: u64,
     /// Who is logged in on it.
     pub(crate) device: Option<DeviceKey>,
     /// Pushes the phone has read.
@@ -132,6 +134,7 @@ impl Wire {
             asked: BTreeMap::new(),
             stream: String::new(),
             count: 0,
+            offered: 0,
             device: None,
             read: Vec::new(),
             got: BTreeSet::new(),
@@ -181,7 +184,7 @@ impl Wire {
         if known.phone.habits.pipelines {
             self.register(known);
             let secret = format!("<password>{}</password>", known.password);
-            self.log_in(known, &secret);
+            self.log_in(known, &secret, known.version);
             self.send("<presence/>");
         }
     }
@@ -211,16 +214,17 @@ impl Wire {
         } else {
             format!("<password>{}</password>", known.password)
         };
-        self.log_in(known, &proof);
+        // A password that has changed since may be kept in another way.
+        self.log_in(known, &proof, self.offered.min(known.version));
     }
 
-    fn log_in(&mut self, known: &Knowledge<'_>, secret: &str) {
+    fn log_in(&mut self, known: &Knowledge<'_>, secret: &str, version: u64) {
         let Phone { user, resource, .. } = known.phone;
         let payload = format!(
             "<query xmlns='jabber:iq:auth'><username>{user}</username>{secret}\
              <resource>{resource}</resource></query>"
         );
-        let (resource, version) = (resource.clone(), known.version);
+        let resource = resource.clone();
         self.ask("set", &payload, Asked::Login { resource, version });
     }
 

@@ -62,6 +62,8 @@ pub(crate) struct World {
     ranks: BTreeMap<NotificationId, (u8, usize)>,
     /// Whether something was forgotten for its age.
     aged: bool,
+    /// Whether a device came or went.
+    moved: bool,
     /// What the disk had not settled when this event came, and of what is too old the second in which that
     /// kept it: it is looked at again in the next.
     held: BTreeSet<NotificationId>,
@@ -107,6 +109,7 @@ impl World {
             brought: Vec::new(),
             ranks: BTreeMap::new(),
             aged: false,
+            moved: false,
             held: BTreeSet::new(),
             put_off: BTreeMap::new(),
         };
@@ -192,6 +195,7 @@ impl World {
             bytes.clear();
         }
         self.disk.look();
+        self.moved = self.disk.has_moved();
         let submitted = self.disk.submitted();
         self.trace_batches(submitted);
         if let Some(ticket) = heard {
@@ -413,7 +417,11 @@ impl World {
                 self.note(format!("{key:?} is logged in on {conn:?}"));
                 self.wire(conn).device = Some(key);
             }
-            Asked::Fields | Asked::Labels | Asked::Ping | Asked::Confirmation => {}
+            Asked::Fields => {
+                let version = self.model.user(&name).version;
+                self.wire(conn).offered = version;
+            }
+            Asked::Labels | Asked::Ping | Asked::Confirmation => {}
         }
     }
 
@@ -833,12 +841,11 @@ impl World {
             }
         }
         let over = self.before.notifications > self.config.push.history;
-        let wanders = self.phones.iter().any(|phone| phone.habits.wanders);
         let full = waiting
             .values()
             .any(|queue| queue + self.pending() >= bound);
         assert!(
-            self.removals > 0 || self.aged || wanders || (self.stored && (over || full)),
+            self.removals > 0 || self.aged || self.moved || (self.stored && (over || full)),
             "{count} deliveries are dropped for no reason"
         );
         self.dropped = after;
