@@ -4,19 +4,10 @@ use super::chat::Copies;
 use super::domain::Domain;
 use super::store::DeviceId;
 use crate::limits;
-use crate::xmpp::error::StanzaError;
 use crate::xmpp::feature::carbons::{self, Way};
 use crate::xmpp::stanza;
 
 impl Domain {
-    /// Whether a session gets copies from here on.
-    pub(super) fn wants_carbons(&mut self, id: DeviceId, wanted: bool) -> Result<(), StanzaError> {
-        let mark = self.mark();
-        let chat = self.chat_session(id).ok_or(StanzaError::NotAllowed)?;
-        chat.carbons_since = wanted.then(|| chat.carbons_since.unwrap_or(mark));
-        Ok(())
-    }
-
     /// Sends copies to those of a user's apps that want them and do not have the message.
     pub(super) fn send_carbons(
         &mut self,
@@ -31,7 +22,7 @@ impl Domain {
                 .get(*id)
                 .and_then(|device| device.link.as_ref());
             let chat = link.and_then(|link| link.chat.as_ref());
-            chat.is_some_and(|chat| chat.carbons_since.is_some()) && !without.contains(id)
+            chat.is_some_and(|chat| chat.carbons) && !without.contains(id)
         });
         let wanted: Vec<DeviceId> = wanted.take(limits::CHAT_SESSIONS).collect();
         for id in wanted {
@@ -44,7 +35,10 @@ impl Domain {
             let copy = carbons::copy(&message, way, &from, &bound.to_string());
             let mut bytes = Vec::new();
             stanza::write(copy, &mut bytes);
-            self.deliver(id, bytes.into());
+            match way {
+                Way::Sent => self.deliver(id, bytes.into()),
+                Way::Received => self.deliver_shared(id, bytes.into(), copies.fate.clone()),
+            }
         }
     }
 }

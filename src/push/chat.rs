@@ -9,6 +9,7 @@ use super::circle::Circle;
 use super::commits::Waiter;
 use super::devices::{ChatSession, Device};
 use super::domain::Domain;
+use super::parcel::Fate;
 use super::store::DeviceId;
 use crate::limits;
 use crate::time::Now;
@@ -41,8 +42,7 @@ impl Domain {
                 domain: Rc::clone(domain),
                 abilities: Abilities::default(),
                 question: None,
-                reads_since: 0,
-                carbons_since: None,
+                carbons: false,
                 circle: Circle::default(),
                 blocklist: false,
             }));
@@ -109,7 +109,7 @@ impl Domain {
         for reader in &readers {
             let domain = self.chat_domain(*reader);
             let bytes = copies.for_domain(domain)?;
-            self.deliver(*reader, bytes);
+            self.deliver_shared(*reader, bytes, copies.fate.clone());
         }
         if is_copied {
             if !readers.is_empty() {
@@ -217,6 +217,8 @@ pub(super) struct Copies<'a> {
     message: &'a Message,
     sender: &'a Bound,
     written: Vec<Written>,
+    /// What becomes of it, whichever session gets it.
+    pub(super) fate: Fate,
 }
 
 impl<'a> Copies<'a> {
@@ -225,6 +227,7 @@ impl<'a> Copies<'a> {
             message,
             sender,
             written: Vec::new(),
+            fate: Fate::default(),
         }
     }
 

@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use super::devices::{Device, Link};
 use super::domain::{Domain, Effect};
-use super::management::Parcel;
 use super::notification::Priority;
+use super::parcel::Parcel;
 use super::store::DeviceId;
 use crate::limits;
 use crate::time::{Instant, Now};

@@ -75,10 +75,8 @@ pub struct ChatSession {
     pub abilities: Abilities,
     /// What it is being asked about that.
     pub question: Option<Box<Question>>,
-    /// Since when it has got the messages to its user, should it get them: by number, in which later is more.
-    pub reads_since: u32,
-    /// Since when it gets copies of what its user's other apps send and receive, if it does.
-    pub carbons_since: Option<u32>,
+    /// Whether it gets copies of what its user's other apps send and receive.
+    pub carbons: bool,
     /// Whom it tells about itself.
     pub circle: Circle,
     /// Whether its client has asked whom the user has blocked, and so is told of changes.

@@ -22,9 +22,10 @@ use super::invitations::Invitations;
 use super::late_answers::LateAnswers;
 use super::ledger::Ledger;
 use super::loading::Loading;
-use super::management::{Parcel, Sleepers};
+use super::management::Sleepers;
 use super::notification::NotificationId;
 use super::offline_messages::HandingOut;
+use super::parcel::{Fate, Parcel};
 use super::registration_rate::RegistrationRate;
 use super::rosters::Rosters;
 use super::series::SeriesTable;
@@ -121,8 +122,6 @@ pub struct Domain {
     pub(super) newest: Option<NotificationId>,
     /// Serial number of the last session.
     pub(super) sessions: u32,
-    /// Points at which sessions began to read, so far.
-    pub(super) marks: u32,
     pub(super) sleepers: Sleepers,
     pub(super) holding: Holding,
     pub(super) tally: Tally,
@@ -179,7 +178,6 @@ impl Domain {
             requests: Requests::default(),
             departures: BTreeMap::new(),
             sessions: 0,
-            marks: 0,
             sleepers: Sleepers::new(),
             holding: Holding::new(),
             tally: Tally::default(),
@@ -234,6 +232,11 @@ impl Domain {
     /// Sends one stanza to a device's session; nothing happens if it has none.
     pub(super) fn deliver(&mut self, device: DeviceId, stanza: Rc<[u8]>) {
         self.send_parcel(device, Parcel::Only(stanza));
+    }
+
+    /// Sends a message that other sessions may be sent too.
+    pub(super) fn deliver_shared(&mut self, device: DeviceId, stanza: Rc<[u8]>, fate: Fate) {
+        self.send_parcel(device, Parcel::Shared(stanza, fate));
     }
 
     /// Sends one stanza that the disk keeps until the client is known to have it.

@@ -8,7 +8,7 @@ pub use super::domain::Entropy;
 use super::domain::{Domain, Effect};
 use super::event::{Action, Answer, AskId, ConnId, Event, Refusal, Request};
 use super::local::Local;
-use super::management::Parcel;
+use super::parcel::Parcel;
 use super::store::{DeviceId, Store, StoreError};
 use super::wheel::Wheel;
 use crate::config::Config;

@@ -341,8 +341,9 @@ impl Host for Local<'_> {
     }
 
     fn wants_carbons(&mut self, wanted: bool) -> Result<(), StanzaError> {
-        let device = self.device.ok_or(StanzaError::NotAllowed)?;
-        self.domain.wants_carbons(device, wanted)
+        let chat = self.device.and_then(|id| self.domain.chat_session(id));
+        chat.ok_or(StanzaError::NotAllowed)?.carbons = wanted;
+        Ok(())
     }
 
     fn send(&mut self, message: Message, bound: &Bound) -> Result<bool, StanzaError> {

@@ -11,6 +11,7 @@ use super::devices::Link;
 use super::domain::{Domain, Effect};
 use super::event::ConnId;
 use super::notification::{DeliveryState, NotificationId};
+use super::parcel::Parcel;
 use super::store::DeviceId;
 use crate::limits;
 use crate::time::{Instant, Now};
@@ -38,30 +39,11 @@ pub struct Managed {
     pub handled: u32,
 }
 
-/// A stanza on its way to a session.
-#[derive(Clone, Debug)]
-pub enum Parcel {
-    /// If it does not arrive, something has to be done about it.
-    Only(Rc<[u8]>),
-    /// If it does not arrive, the disk still has it.
-    Kept(Rc<[u8]>),
-}
-
-impl Parcel {
-    /// The stanza.
-    #[must_use]
-    pub fn stanza(&self) -> &Rc<[u8]> {
-        match self {
-            Self::Only(stanza) | Self::Kept(stanza) => stanza,
-        }
-    }
-}
-
 /// A stanza the client may not have.
 #[derive(Debug)]
 enum Unacknowledged {
-    /// Written again when the session is resumed; with the last [mark](Domain::mark) before it.
-    Stanza(Parcel, u32),
+    /// Written again when the session is resumed.
+    Stanza(Parcel),
     /// A push, which the device's queue keeps.
     Push(NotificationId),
 }
@@ -114,8 +96,9 @@ impl Managed {
         let mut pushes = Vec::new();
         for one in self.unacknowledged.drain(..count) {
             self.bytes -= one.bytes();
-            if let Unacknowledged::Push(id) = one {
-                pushes.push(id);
+            match one {
+                Unacknowledged::Stanza(parcel) => parcel.arrived(),
+                Unacknowledged::Push(id) => pushes.push(id),
             }
         }
         if self.unacknowledged.is_empty() {
@@ -127,8 +110,7 @@ impl Managed {
 
     /// Whether the client has all it was sent of what the disk keeps until then.
     fn has_what_is_kept(&self) -> bool {
-        let is_kept =
-            |one: &Unacknowledged| matches!(one, Unacknowledged::Stanza(Parcel::Kept(_), _));
+        let is_kept = |one: &Unacknowledged| matches!(one, Unacknowledged::Stanza(Parcel::Kept(_)));
         !self.unacknowledged.iter().any(is_kept)
     }
 
@@ -143,27 +125,38 @@ impl Managed {
         self.unacknowledged
             .retain(|one| matches!(one, Unacknowledged::Stanza(..)));
         for one in &self.unacknowledged {
-            if let Unacknowledged::Stanza(parcel, _) = one {
+            if let Unacknowledged::Stanza(parcel) = one {
                 out.extend_from_slice(parcel.stanza());
             }
         }
     }
 
-    /// The stanzas that are lost if nobody cares for them, oldest first, each with the last [mark](Domain::mark)
-    /// before it.
-    pub(super) fn into_lost(self) -> impl Iterator<Item = (Rc<[u8]>, u32)> {
+    /// The stanzas that are lost if nobody cares for them, oldest first.
+    pub(super) fn into_lost(self) -> impl Iterator<Item = Rc<[u8]>> {
         let all = self.unacknowledged.into_iter();
         all.filter_map(|one| match one {
-            Unacknowledged::Stanza(Parcel::Only(stanza), mark) => Some((stanza, mark)),
-            Unacknowledged::Stanza(Parcel::Kept(_), _) | Unacknowledged::Push(_) => None,
+            Unacknowledged::Stanza(Parcel::Only(stanza)) => Some(stanza),
+            Unacknowledged::Stanza(Parcel::Shared(stanza, fate)) => {
+                fate.is_lost().then_some(stanza)
+            }
+            Unacknowledged::Stanza(Parcel::Kept(_)) | Unacknowledged::Push(_) => None,
         })
+    }
+
+    /// Its client says nothing of what it has.
+    fn all_arrived(&self) {
+        for one in &self.unacknowledged {
+            if let Unacknowledged::Stanza(parcel) = one {
+                parcel.arrived();
+            }
+        }
     }
 }
 
 impl Unacknowledged {
     fn bytes(&self) -> usize {
         match self {
-            Self::Stanza(parcel, _) => parcel.stanza().len(),
+            Self::Stanza(parcel) => parcel.stanza().len(),
             Self::Push(_) => 0,
         }
     }
@@ -189,8 +182,10 @@ impl Domain {
 
     /// The client goes on without management, and so says nothing of what it has.
     pub(super) fn goes_unmanaged(&mut self, id: DeviceId) {
-        if let Some(link) = self.link_mut(id).filter(|link| !link.is_managed()) {
-            link.managed = None;
+        if let Some(link) = self.link_mut(id).filter(|link| !link.is_managed())
+            && let Some(managed) = link.managed.take()
+        {
+            managed.all_arrived();
         }
     }
 
@@ -222,12 +217,15 @@ impl Domain {
     /// A stanza goes to a device's session: it is kept until the client acknowledges it. True if the client
     /// should be asked.
     pub(super) fn sent(&mut self, id: DeviceId, parcel: Parcel) -> bool {
-        let mark = self.marks;
         let Some(link) = self.link_mut(id) else {
             return false;
         };
         let (conn, asleep) = (link.conn, link.conn.is_none());
         let Some(managed) = &mut link.managed else {
+            // androidpn's clients show no messages.
+            if link.chat.is_some() {
+                parcel.arrived();
+            }
             return false;
         };
         // A message is worth a question of its own; everything else waits for company.
@@ -235,7 +233,7 @@ impl Domain {
         if !managed.begun && !is_message {
             return false;
         }
-        managed.sent(Unacknowledged::Stanza(parcel, mark));
+        managed.sent(Unacknowledged::Stanza(parcel));
         if managed.is_full() {
             match conn {
                 Some(conn) => self

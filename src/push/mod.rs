@@ -45,6 +45,7 @@ pub mod memory_store;
 pub mod notification;
 pub mod offline_messages;
 pub mod outbound;
+pub mod parcel;
 pub mod personal_documents;
 pub mod phone_book;
 pub mod presence;

@@ -4,7 +4,7 @@
 use super::domain::Domain;
 use super::event::{Action, ConnId};
 use super::gateway::{Gateway, Pending};
-use super::management::Parcel;
+use super::parcel::Parcel;
 use super::store::DeviceId;
 use crate::time::Now;
 use crate::xmpp::feature::{management, time};

@@ -163,10 +163,7 @@ impl Domain {
         let Some(link) = &mut device.link else {
             return;
         };
-        let before = link.presence.replace(presence);
-        let is_first = before.is_none() && !link.settled;
-        let reads = |presence: Presence| presence.priority >= 0;
-        let begins_to_read = reads(presence) && !before.is_some_and(reads);
+        let is_first = link.presence.replace(presence).is_none() && !link.settled;
         if !device.seen {
             device.seen = true;
             device.last_seen = now.wall.seconds();
@@ -179,12 +176,6 @@ impl Domain {
                 self.forget_long_away(&account, now);
             }
             self.put_device(id);
-        }
-        if begins_to_read {
-            let mark = self.mark();
-            if let Some(chat) = self.chat_session(id) {
-                chat.reads_since = mark;
-            }
         }
         if is_first {
             self.settle_later(id, now);

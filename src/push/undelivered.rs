@@ -11,6 +11,7 @@ use super::domain::Domain;
 use super::management::Managed;
 use super::store::DeviceId;
 use crate::xmpp::error::StanzaError;
+use crate::xmpp::feature::carbons;
 use crate::xmpp::feature::message::{Message, Storing};
 use crate::xmpp::jid::Jid;
 use crate::xmpp::session::Bound;
@@ -23,50 +24,23 @@ impl Domain {
             return;
         };
         let bound = managed.bound.clone();
-        for (bytes, mark) in managed.into_lost() {
+        for bytes in managed.into_lost() {
             let Some(stanza) = stanza::read(&bytes) else {
                 continue;
             };
+            let stanza = carbons::original(stanza, &bound.user);
             let from = attr(&stanza, "from").and_then(|from| from.parse::<Jid>().ok());
             let Some(from) = from.filter(|from| from.local.is_some()) else {
                 continue;
             };
             // Whoever has asked something is told by `between.rs`.
             if stanza.name() == "message" {
-                self.keep_undelivered(device, stanza, &from, &bound, mark);
+                self.keep_undelivered(device, stanza, &from, &bound);
             }
         }
     }
 
-    /// A point between what has been sent before and what is sent later.
-    pub(super) fn mark(&mut self) -> u32 {
-        self.marks = self.marks.wrapping_add(1);
-        self.marks
-    }
-
-    /// `mark`: the last before it was sent. Sessions that have read since then only do not have it.
-    fn keep_undelivered(
-        &mut self,
-        device: DeviceId,
-        stanza: Element,
-        from: &Jid,
-        bound: &Bound,
-        mark: u32,
-    ) {
-        let to = attr(&stanza, "to").and_then(|to| to.parse::<Jid>().ok());
-        let was_for_all = to.is_some_and(|to| to.resource.is_none());
-        let has_it = |id: &DeviceId| {
-            let other = self.devices.get(*id).filter(|_| *id != device);
-            let other = other.filter(|other| other.takes_messages());
-            let chat = other.and_then(|other| other.link.as_ref()?.chat.as_ref());
-            chat.is_some_and(|chat| {
-                let is_copied = chat.carbons_since.is_some_and(|since| since <= mark);
-                is_copied || (was_for_all && chat.reads_since <= mark)
-            })
-        };
-        if self.accounts.devices(&bound.user).iter().any(has_it) {
-            return;
-        }
+    fn keep_undelivered(&mut self, device: DeviceId, stanza: Element, from: &Jid, bound: &Bound) {
         let to = Jid {
             local: Some(bound.user.to_string()),
             domain: bound.domain.to_string(),

@@ -71,6 +71,8 @@ struct Scope {
 enum Stage {
     /// Before it has logged in, or when it is bound.
     Always,
+    /// Before it has logged in. When it is bound it is told why not then.
+    Newcomer,
     /// When it has logged in, bound or not.
     LoggedIn,
     /// When it is bound.
@@ -127,6 +129,13 @@ impl Route {
     #[must_use]
     pub const fn before_login(mut self) -> Self {
         self.stage = Stage::Always;
+        self
+    }
+
+    /// The same, before login only.
+    #[must_use]
+    pub const fn only_before_login(mut self) -> Self {
+        self.stage = Stage::Newcomer;
         self
     }
 
@@ -194,7 +203,7 @@ pub fn route(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaErro
             && (route.scope.others || !others)
             && (route.scope.push || !push)
             && match route.stage {
-                Stage::Always => bound || !logged_in,
+                Stage::Always | Stage::Newcomer => bound || !logged_in,
                 Stage::LoggedIn => logged_in,
                 Stage::Bound => bound,
             }
@@ -206,9 +215,9 @@ pub fn route(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaErro
     }
 }
 
-/// Every namespace a client may send the server an IQ of: what service discovery lists.
+/// Every namespace a client that has logged in may send the server an IQ of: what service discovery lists.
 pub fn namespaces() -> impl Iterator<Item = &'static str> {
-    listed(|_| true)
+    listed(|row| row.stage != Stage::Newcomer)
 }
 
 /// Those that belong to a user's account.

@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What the stream features announce after login (§3.4): who has not been asked may approve all the same.
+pub const STREAM_FEATURE: &str = "<sub xmlns='urn:xmpp:features:pre-approval'/>";
+
 /// What a user and a contact may see of each other, from the user's side (§A.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]

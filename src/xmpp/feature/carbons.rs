@@ -3,6 +3,7 @@
 use minidom::Element;
 
 use crate::xmpp::error::StanzaError;
+use crate::xmpp::jid::Jid;
 use crate::xmpp::ns;
 use crate::xmpp::payload::{hints, receipts};
 use crate::xmpp::router::{Context, Reply, Route};
@@ -74,6 +75,22 @@ pub fn copy(message: &Element, way: Way, user: &str, to: &str) -> Element {
     }
     copy.append(Element::builder(way, NS).append(forwarded))
         .build()
+}
+
+/// The message that an app of `user` has got a copy of, if another has received it; any other stanza as it is.
+#[must_use]
+pub fn original(stanza: Element, user: &str) -> Element {
+    let from = attr(&stanza, "from").and_then(|from| from.parse::<Jid>().ok());
+    // §11: nobody else makes copies.
+    let is_ours =
+        from.is_some_and(|from| from.local.as_deref() == Some(user) && from.resource.is_none());
+    let forwarded = stanza.get_child("received", NS);
+    let forwarded = forwarded.and_then(|received| received.get_child("forwarded", FORWARD));
+    let original = forwarded.and_then(|forwarded| forwarded.get_child("message", ns::CLIENT));
+    match original.filter(|_| is_ours) {
+        Some(original) => original.clone(),
+        None => stanza,
+    }
 }
 
 #[cfg(test)]

@@ -150,6 +150,7 @@ mod tests {
             .collect();
         for absent in [
             "urn:xmpp:mam:2",
+            "urn:xmpp:pars:0",
             "http://jabber.org/protocol/muc",
             "http://jabber.org/protocol/pubsub",
             "urn:xmpp:http:upload:0",

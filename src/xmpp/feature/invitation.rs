@@ -4,12 +4,13 @@ use crate::xmpp::error::StanzaError;
 use crate::xmpp::router::{Context, Reply, Route};
 use crate::xmpp::stanza::{Iq, attr};
 
-/// The namespace of tokens, which is that of XEP-0379.
+/// The namespace of tokens, which is that of XEP-0379. Service discovery keeps quiet about it: a client would
+/// take it for the invitations of that one.
 pub const NS: &str = "urn:xmpp:pars:0";
 /// What the stream features announce (§3).
 pub const STREAM_FEATURE: &str = "<register xmlns='urn:xmpp:ibr-token:0'/>";
 /// This feature's rows of the table.
-pub const ROUTES: &[Route] = &[Route::set(NS, show).before_login()];
+pub const ROUTES: &[Route] = &[Route::set(NS, show).only_before_login()];
 
 /// §4: `item-not-found` for a token that is wrong, used up or expired. Whoever has an account needs none.
 fn show(iq: &Iq<'_>, context: &mut Context<'_>) -> Result<Reply, StanzaError> {

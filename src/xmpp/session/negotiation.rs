@@ -14,7 +14,7 @@ use crate::xmpp::host::Host;
 use crate::xmpp::sasl::{self, Failure, Surroundings, Turn};
 use crate::xmpp::stanza::attr;
 use crate::xmpp::stream::{Header, StreamReader};
-use crate::xmpp::{header, jid, ns};
+use crate::xmpp::{header, jid, ns, subscription};
 
 impl Session {
     /// RFC 6120 §4.7: any host name in `to` is this server, since it has led the client here.
@@ -59,6 +59,7 @@ impl Session {
         if logged_in {
             write(bind::STREAM_FEATURES);
             write(roster::STREAM_FEATURE);
+            write(subscription::STREAM_FEATURE);
             write(&disco::stream_feature());
             write(management::STREAM_FEATURE);
             write(client_state::STREAM_FEATURE);
