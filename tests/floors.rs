@@ -87,6 +87,7 @@ const PURE_PACKAGES: &[&str] = &[
     "crc32fast",
     "heapless",
     "hmac",
+    "litemap",
     "log",
     "minidom",
     "pbkdf2",

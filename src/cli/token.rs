@@ -30,8 +30,10 @@ pub(super) struct Wanted {
 struct New {
     token: String,
     uri: String,
-    #[serde(flatten)]
-    listed: Token,
+    id: String,
+    uses: u32,
+    /// Second since 1970.
+    expires: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -75,19 +77,17 @@ pub(super) fn perform(admin: &Admin, action: Action) -> Result<(), Failure> {
 
 /// What is said of a new token: it is not told again.
 fn told(new: &New) -> String {
-    let Token {
-        id, uses, expires, ..
-    } = &new.listed;
-    let accounts = if *uses == 1 { "account" } else { "accounts" };
-    let end = match expires {
-        Some(second) => format!("until {} (UTC)", calendar(*second)),
+    let uses = new.uses;
+    let accounts = if uses == 1 { "account" } else { "accounts" };
+    let end = match new.expires {
+        Some(second) => format!("until {} (UTC)", calendar(second)),
         None => "without end, since the clock here is not set".to_owned(),
     };
     format!(
         "{}\n{}\ntoken {}: good for {uses} {accounts}, {end}; it is not shown again\n",
         printable(&new.token),
         printable(&new.uri),
-        printable(id),
+        printable(&new.id),
     )
 }
 

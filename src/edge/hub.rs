@@ -3,13 +3,14 @@
 mod requests;
 
 use std::cell::{Cell, Ref, RefCell};
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, TcpStream};
+use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use async_channel::Sender;
+use litemap::LiteMap;
 use smol::future::{Future, yield_now};
 use smol::{Async, LocalExecutor};
 
@@ -48,7 +49,7 @@ pub(super) struct Hub {
     peers: RefCell<Table>,
     held: Held,
     slow: Seldom,
-    asks: RefCell<BTreeMap<u64, Sender<Answer>>>,
+    asks: RefCell<LiteMap<u64, Sender<Answer>>>,
     next_ask: Cell<u64>,
     /// Places for requests that wait for a notification.
     waits: Seats,
@@ -160,6 +161,8 @@ impl Hub {
     /// Runs a task until the server stops.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
         if let Some(executor) = self.executor.upgrade() {
+            // Boxed, all tasks are one type: its code is there once, not for each of them.
+            let task: Pin<Box<dyn Future<Output = ()>>> = Box::pin(task);
             executor.spawn(task).detach();
         }
     }

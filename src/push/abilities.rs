@@ -1,9 +1,10 @@
 //! What each chat app can do, which decides the form its pushes take. Apps announce it as a hash; whoever
 //! announces one we have not met is asked once what it stands for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use minidom::Element;
 
 use super::domain::{Domain, Effect};
@@ -28,7 +29,7 @@ pub struct Abilities {
 /// What hashes stand for: those of answers that fit them.
 #[derive(Debug, Default)]
 pub struct KnownCaps {
-    by_key: BTreeMap<[u8; 20], Abilities>,
+    by_key: LiteMap<[u8; 20], Abilities>,
     oldest_first: VecDeque<[u8; 20]>,
 }
 

@@ -1,9 +1,11 @@
 //! Guessing passwords is slow: failed logins are counted by address, and where there were many the next
 //! attempt waits before it is looked at. Right or wrong, so that nobody learns more by not waiting.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::event::ConnId;
 use super::gateway::{Gateway, Pending};
@@ -15,7 +17,7 @@ use crate::xmpp::session::Flow;
 /// Failed logins by address, and the attempts that wait.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
-    sources: BTreeMap<IpAddr, Source>,
+    sources: LiteMap<IpAddr, Source>,
     waiting: BTreeSet<(Instant, ConnId)>,
 }
 

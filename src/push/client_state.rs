@@ -3,8 +3,10 @@
 //! Presence waits, the latest of each sender; so do pushes of low priority, for [`limits::INACTIVE_HOLD`] at
 //! most. Anything else goes at once and takes what waits along, in order: the radio is awake then anyway.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
+
+use litemap::LiteMap;
 
 use super::devices::{Device, Link};
 use super::domain::{Domain, Effect};
@@ -18,7 +20,7 @@ use crate::time::{Instant, Now};
 #[derive(Debug, Default)]
 pub struct Inactive {
     /// The latest presence of each sender, by the start of the stanza that names it.
-    presences: BTreeMap<Box<[u8]>, Rc<[u8]>>,
+    presences: LiteMap<Box<[u8]>, Rc<[u8]>>,
     /// Whether pushes wait, and the device is in [`Domain::holding`].
     holds_pushes: bool,
 }
@@ -46,8 +48,8 @@ impl Link {
             return Vec::new();
         }
         let mut all: Vec<_> = std::mem::take(&mut inactive.presences)
-            .into_values()
-            .map(Parcel::Only)
+            .into_iter()
+            .map(|(_, presence)| Parcel::Only(presence))
             .collect();
         all.push(parcel);
         all
@@ -68,7 +70,7 @@ impl Domain {
             return;
         };
         self.holding.retain(|(_, held)| *held != id);
-        for presence in inactive.presences.into_values() {
+        for (_, presence) in inactive.presences {
             self.deliver(id, presence);
         }
         self.effects.push_back(Effect::Pump(id));

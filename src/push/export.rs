@@ -22,7 +22,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::head::{Head, Over};
-use super::notification::{DeliveryState, Notification};
+use super::notification::{DeliveryState, Extras, Notification, NotificationId, Target};
 use super::record;
 use super::store::{Account, Change, Delivery, Device, Document};
 use crate::limits;
@@ -75,19 +75,53 @@ pub struct Written {
 
 /// A notification as an export has it: what its head says that does not follow from its body stands with it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(from = "FlatKept")]
 pub struct Kept {
     /// The body.
     #[serde(flatten)]
     pub notification: Notification,
     /// [`Head::fired`]; what was never scheduled needs no word of it.
-    #[serde(default)]
     pub fired: bool,
     /// [`Head::begun`].
-    #[serde(default)]
     pub begun: u32,
     /// [`Head::over`].
-    #[serde(default)]
     pub over: Option<Over>,
+}
+
+/// What [`Kept`] is read from. Were it read flattened, all of a body would be kept in between, of whatever type.
+#[derive(Deserialize)]
+struct FlatKept {
+    id: NotificationId,
+    target: Target,
+    title: String,
+    message: String,
+    uri: String,
+    #[serde(default)]
+    extras: Extras,
+    #[serde(default)]
+    fired: bool,
+    #[serde(default)]
+    begun: u32,
+    #[serde(default)]
+    over: Option<Over>,
+}
+
+impl From<FlatKept> for Kept {
+    fn from(flat: FlatKept) -> Self {
+        Self {
+            notification: Notification {
+                id: flat.id,
+                target: flat.target,
+                title: flat.title,
+                message: flat.message,
+                uri: flat.uri,
+                extras: flat.extras,
+            },
+            fired: flat.fired,
+            begun: flat.begun,
+            over: flat.over,
+        }
+    }
 }
 
 impl Kept {
@@ -270,7 +304,7 @@ pub fn checked(mut account: Account) -> Result<Account, BadLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::push::notification::{Extras, Link, NotificationId, Priority, Target};
+    use crate::push::notification::{Link, Priority};
     use crate::push::store::{DeviceId, DocumentId, DocumentKind, Subscription};
     use crate::push::tag_expression::TagExpression;
     use crate::xmpp::sasl::keys::{Keys, SALT};

@@ -3,11 +3,11 @@
 //! Only a digest of a token is kept. What an account costs its token is written in one batch with the account,
 //! so that neither exists without the other.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -104,8 +104,8 @@ impl Invitation {
 #[derive(Debug, Default)]
 pub(super) struct Invitations {
     /// By digest.
-    tokens: BTreeMap<Rc<str>, Invitation>,
-    shown: BTreeMap<ConnId, Rc<str>>,
+    tokens: LiteMap<Rc<str>, Invitation>,
+    shown: LiteMap<ConnId, Rc<str>>,
 }
 
 impl Invitations {
@@ -113,13 +113,13 @@ impl Invitations {
     pub(super) fn load(documents: Vec<Document>) -> Self {
         let tokens = documents.into_iter().filter_map(|document| {
             // The parser's own words quote what stands there.
-            let read = serde_json::from_str(&document.text)
+            let read = serde_json::from_slice(document.text.as_bytes())
                 .inspect_err(|_| log::error!("a token in the store cannot be read"));
             Some((Rc::from(document.id.name), read.ok()?))
         });
         Self {
             tokens: tokens.collect(),
-            shown: BTreeMap::new(),
+            shown: LiteMap::new(),
         }
     }
 
@@ -191,7 +191,9 @@ impl Domain {
             return Err(StanzaError::NotAllowed);
         }
         let digest = digest(token);
-        let known = self.invitations.tokens.get_key_value(&*digest);
+        let tokens = &self.invitations.tokens;
+        let known = tokens.find_index(&*digest).ok();
+        let known = known.and_then(|index| tokens.get_indexed(index));
         let Some((digest, _)) = known.filter(|(_, token)| token.is_open(now.wall)) else {
             self.attempts.failed(peer, "", now.mono);
             return Err(StanzaError::ItemNotFound);

@@ -1,8 +1,7 @@
 //! XEP-0198 §5: a request that waits for the disk when its connection is lost has been counted, so that its client
 //! will not repeat it: the session gets the answer, wherever it goes on.
 
-use std::collections::BTreeMap;
-
+use litemap::LiteMap;
 use minidom::Element;
 
 use super::delivery::stanza_error;
@@ -13,7 +12,7 @@ use crate::xmpp::stanza;
 
 /// Answers sessions wait for without the connection that has asked, by what the disk has to take first: never
 /// more than [`crate::limits::WAITING_COMMITS`].
-pub(super) type LateAnswers = BTreeMap<Ticket, Late>;
+pub(super) type LateAnswers = LiteMap<Ticket, Late>;
 
 /// What is to be answered, and to whom.
 #[derive(Debug)]

@@ -2,9 +2,9 @@
 //! and forgotten when the reader has them: a client with stream management acknowledges them (XEP-0198), any
 //! other is sent a ping behind them, whose answer proves it.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use litemap::LiteMap;
 use minidom::Element;
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,7 @@ struct Waiting {
 /// Users who are being handed the messages that waited for them.
 #[derive(Debug, Default)]
 pub struct HandingOut {
-    by_user: BTreeMap<Rc<str>, Handed>,
+    by_user: LiteMap<Rc<str>, Handed>,
     /// Pings sent, to give each its id.
     pings: u32,
     /// Bytes of all messages that wait, once somebody has counted them.
@@ -319,7 +319,7 @@ fn written(message: &Message, sender: &Bound, at: u32) -> Result<String, StanzaE
 
 /// A message as its reader gets it, or `None` if it cannot be read.
 fn delivered(text: &str, bound: &Bound) -> Option<Vec<u8>> {
-    let waiting: Waiting = serde_json::from_str(text).ok()?;
+    let waiting: Waiting = serde_json::from_slice(text.as_bytes()).ok()?;
     let mut stanza: Element = waiting.stanza.parse().ok()?;
     let Bound { user, domain, .. } = bound;
     let from = format!("{}@{domain}/{}", waiting.from, waiting.resource);

@@ -4,8 +4,9 @@
 //! after a refusal until somebody starts it anew, but waits for an answer without complaint. Loopback is this
 //! machine, whose users could do worse; and whoever has a token is counted by that.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+use litemap::LiteMap;
 
 use crate::limits;
 use crate::time::Instant;
@@ -13,7 +14,7 @@ use crate::time::Instant;
 /// When the last account of each address is paid for. An address that has nothing left to pay is not kept.
 #[derive(Debug, Default)]
 pub(super) struct RegistrationRate {
-    paid: BTreeMap<IpAddr, Instant>,
+    paid: LiteMap<IpAddr, Instant>,
 }
 
 impl RegistrationRate {

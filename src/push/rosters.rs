@@ -1,9 +1,10 @@
 //! Rosters in memory: those of users who are there, and the entries whose change is on its way to the disk.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::rc::Rc;
+
+use litemap::{Entry, LiteMap};
 
 use super::contact::{self, Contact};
 use super::domain::Domain;
@@ -20,7 +21,7 @@ pub struct Rosters {
     /// Users with a chat app's session, and their rosters as they are on the disk, once they were needed.
     present: BTreeMap<Rc<str>, Option<Rc<Roster>>>,
     /// Entries by owner and key that will be different when the disk has taken them.
-    changing: BTreeMap<(Rc<str>, Box<str>), Changing>,
+    changing: LiteMap<(Rc<str>, Box<str>), Changing>,
 }
 
 /// An entry whose change is on its way.

@@ -111,6 +111,7 @@ pub struct Delivery {
 
 /// A text that a feature keeps for an account, such as a contact, a vCard, or a message that waits.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(from = "FlatDocument")]
 pub struct Document {
     /// The key.
     #[serde(flatten)]
@@ -119,16 +120,40 @@ pub struct Document {
     pub text: String,
 }
 
+/// What a [`Document`] is read from.
+#[derive(Deserialize)]
+struct FlatDocument {
+    #[serde(default)]
+    owner: String,
+    kind: DocumentKind,
+    #[serde(default)]
+    name: String,
+    text: String,
+}
+
+impl From<FlatDocument> for Document {
+    fn from(flat: FlatDocument) -> Self {
+        let FlatDocument {
+            owner,
+            kind,
+            name,
+            text,
+        } = flat;
+        Self {
+            id: DocumentId { owner, kind, name },
+            text,
+        }
+    }
+}
+
 /// Names a document.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct DocumentId {
     /// Local part of the account it goes with, or nothing if it is the server's own.
-    #[serde(default)]
     pub owner: String,
     /// What it is.
     pub kind: DocumentKind,
     /// Tells it from the owner's others of the kind; at most [`crate::limits::DOCUMENT_NAME`] bytes.
-    #[serde(default)]
     pub name: String,
 }
 

@@ -1,6 +1,6 @@
 //! Senders that wait for a notification to get somewhere.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use super::domain::{Domain, Effect};
 use super::event::{AskId, Done, Refusal, Until};
@@ -12,7 +12,7 @@ use crate::limits;
 /// Requests that wait, by what they wait for.
 #[derive(Debug, Default)]
 pub struct Waits {
-    by_id: BTreeMap<NotificationId, Vec<(AskId, Until)>>,
+    by_id: LiteMap<NotificationId, Vec<(AskId, Until)>>,
     count: usize,
 }
 
@@ -116,7 +116,7 @@ impl Domain {
     /// The server stops: nobody gets what they wait for.
     pub(super) fn refuse_waits(&mut self) {
         let waits = std::mem::take(&mut self.waits);
-        for (ask, _) in waits.by_id.into_values().flatten() {
+        for (ask, _) in waits.by_id.into_iter().flat_map(|(_, asks)| asks) {
             self.effects
                 .push_back(Effect::Answer(ask, Err(Refusal::Busy)));
         }
