@@ -10,7 +10,6 @@ fn seeds() {
         [
             include_str!("../../../config/lanpush.toml"),
             include_str!("../../../config/router-64mb.toml"),
-            &Config::default().to_toml(),
             "[server]\ndomain = 'gw.lan'\naliases = [\"10.0.0.1\", \"[fd00::1]\"]\n",
             "[xmpp]\nlisten = \"[::]:5222\"\nidle = 90\nregistration = \"token\"",
             "[http]\ntrusted = [\"192.168.0.0/16\", \"fd00::/8\", \"::1\"]\n[push]\nhistory-bytes = \"64 MB\"",

@@ -105,7 +105,7 @@ fn check(bytes: &[u8]) {
     let mut loader = Loader::default();
     for (key, value) in &rows {
         loader.row(key, value, &mut visit);
-        record::begins_record(key);
+        let _ = record::begins_record(key);
         let _ = record::merged(key, Some(value), [0x22; 17]);
         if let Some(id) = record::notification_of(key)
             && let Ok(Some(Ok(notification))) = record::read_notification(id, get)

@@ -54,7 +54,7 @@ fn clocks(bytes: &[u8]) {
             ),
             _ => {
                 let wall = keeper.read(elapsed, number >> (kind >> 2));
-                calendar(wall.seconds());
+                assert!(!calendar(wall.seconds()).is_empty());
                 assert!(delay::date_time(wall.seconds()).ends_with('Z'));
             }
         }
@@ -69,12 +69,7 @@ fn seeds() {
             b"9999-12-31T23:59:60Z",
             b"1970-1-1",
             b"018b0000000070008000000000000001",
-            &[
-                [0, 0, 0, 0, 0, 0, 0, 9, 9],
-                [2, 0x66, 0x10, 0, 0, 0, 0, 0, 0],
-                [3, 0, 0, 1, 0x9b, 0x78, 0, 0, 0],
-            ]
-            .concat(),
+            b"\0\0\0\0\0\0\0\x09\x09\x02\x66\x10\0\0\0\0\0\0\x03\0\0\x01\x9b\x78\0\0\0",
         ]
     });
 }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{self, Read, Write as _};
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use lanpush::config::Config;
 use lanpush::edge::fuzzing::{Connection, Server};
@@ -42,32 +42,38 @@ struct World {
     clients: [Arc<ClientConfig>; 2],
 }
 
-static WORLD: LazyLock<World> = LazyLock::new(|| {
-    let directory = PathBuf::from(format!("/dev/shm/lanpush-fuzz-{}", std::process::id()));
-    fs::create_dir_all(&directory).expect("a directory in memory");
-    let mut config = Config::default();
-    config.server.domain = "push.lan".to_owned();
-    let server = Server::open(&config, &directory).expect("a certificate");
-    let own = CertificateDer::from_pem_file(directory.join("tls.pem")).expect("a certificate");
-    let mut roots = RootCertStore::empty();
-    roots.add(own).expect("a certificate");
-    let clients = [&TLS12, &TLS13].map(|version| {
-        let builder = ClientConfig::builder_with_provider(ring::default_provider().into());
-        let client = builder
-            .with_protocol_versions(&[version])
-            .expect("a version");
-        Arc::new(
-            client
-                .with_root_certificates(roots.clone())
-                .with_no_client_auth(),
-        )
-    });
-    World {
-        directory,
-        server: server.expect("TLS is on"),
-        clients,
+thread_local! {
+    static WORLD: World = World::new();
+}
+
+impl World {
+    fn new() -> Self {
+        let directory = PathBuf::from(format!("/dev/shm/lanpush-fuzz-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a directory in memory");
+        let mut config = Config::default();
+        config.server.domain = "push.lan".to_owned();
+        let server = Server::open(&config, &directory).expect("a certificate");
+        let own = CertificateDer::from_pem_file(directory.join("tls.pem")).expect("a certificate");
+        let mut roots = RootCertStore::empty();
+        roots.add(own).expect("a certificate");
+        let clients = [&TLS12, &TLS13].map(|version| {
+            let builder = ClientConfig::builder_with_provider(ring::default_provider().into());
+            let client = builder
+                .with_protocol_versions(&[version])
+                .expect("a version");
+            Arc::new(
+                client
+                    .with_root_certificates(roots.clone())
+                    .with_no_client_auth(),
+            )
+        });
+        World {
+            directory,
+            server: server.expect("TLS is on"),
+            clients,
+        }
     }
-});
+}
 
 /// What the server reads of these bytes, and what it says meanwhile; whether it goes on.
 fn give(server: &mut Connection, bytes: &[u8], step: usize) -> (Vec<u8>, Vec<u8>, bool) {
@@ -97,11 +103,17 @@ fn said(client: &mut ClientConnection) -> Vec<u8> {
 
 /// A connection that gets these bytes after so many flights of a true handshake, in which one byte may be
 /// another.
-fn connection(flights: u8, damage: Option<(usize, u8)>, version: usize, bytes: &[u8], step: usize) {
+fn connection(
+    world: &World,
+    (flights, version): (u8, usize),
+    damage: Option<(usize, u8)>,
+    bytes: &[u8],
+    step: usize,
+) {
     let name = "push.lan".try_into().expect("a name");
     let mut client =
-        ClientConnection::new(Arc::clone(&WORLD.clients[version]), name).expect("a client");
-    let mut server = WORLD.server.connection().expect("a connection");
+        ClientConnection::new(Arc::clone(&world.clients[version]), name).expect("a client");
+    let mut server = world.server.connection().expect("a connection");
     for flight in 0..flights {
         let mut words = said(&mut client);
         if let (Some((at, byte)), 0) = (damage, flight)
@@ -133,17 +145,16 @@ fn connection(flights: u8, damage: Option<(usize, u8)>, version: usize, bytes: &
     let written = server.seal(b"behind", &mut sealed);
     assert!(goes_on || written.is_err() || sealed.len() <= TLS_RECORD);
     server.close(&mut sealed);
-    let _ = give(&mut server, bytes, step);
 }
 
 /// A file of a certificate with its key: it is used, or there is a reason.
-fn file(text: &[u8]) {
-    let path = WORLD.directory.join("given.pem");
+fn file(world: &World, text: &[u8]) {
+    let path = world.directory.join("given.pem");
     fs::write(&path, text).expect("a file in memory");
     let mut config = Config::default();
     config.server.domain = "push.lan".to_owned();
     config.tls.certificate = path.display().to_string();
-    match Server::open(&config, &WORLD.directory) {
+    match Server::open(&config, &world.directory) {
         Ok(server) => drop(
             server
                 .expect("TLS is on")
@@ -154,8 +165,8 @@ fn file(text: &[u8]) {
     }
 }
 
-fn seeds() -> Vec<Vec<u8>> {
-    let own = fs::read(WORLD.directory.join("tls.pem")).expect("a certificate");
+fn seeds(world: &World) -> Vec<Vec<u8>> {
+    let own = fs::read(world.directory.join("tls.pem")).expect("a certificate");
     let files = [
         &own[..],
         include_bytes!("../../data/tls/rsa.pem"),
@@ -169,7 +180,7 @@ fn seeds() -> Vec<Vec<u8>> {
         .collect();
     for version in [0, 1] {
         let name = "push.lan".try_into().expect("a name");
-        let config = Arc::clone(&WORLD.clients[version]);
+        let config = Arc::clone(&world.clients[version]);
         let hello = said(&mut ClientConnection::new(config, name).expect("a client"));
         seeds.push([b"\x00\x40\0\0", &hello[..]].concat());
     }
@@ -188,16 +199,22 @@ fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-fn check(bytes: &[u8]) {
+fn check(world: &World, bytes: &[u8]) {
     let Some((&[kind, step, at, byte], rest)) = bytes.split_first_chunk() else {
         return;
     };
     if kind == 0xff {
-        return file(rest);
+        return file(world, rest);
     }
     let damage = (byte != 0).then_some((usize::from(at) * 2, byte));
     let version = usize::from(kind >> 4 & 1);
-    connection(kind & 7, damage, version, rest, usize::from(step) * 8 + 1);
+    connection(
+        world,
+        (kind & 7, version),
+        damage,
+        rest,
+        usize::from(step) * 8 + 1,
+    );
 }
 
-fuzz_target!(init: lanpush_fuzz::seeds(seeds), |bytes: &[u8]| check(bytes));
+fuzz_target!(init: lanpush_fuzz::seeds(|| WORLD.with(seeds)), |bytes: &[u8]| WORLD.with(|world| check(world, bytes)));
