@@ -21,4 +21,4 @@ try formatting 60 cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 # A target triple keeps these flags from what runs while it is built.
 prepare "build" 1200 cargo build --locked --release --manifest-path tests/fuzz/Cargo.toml \
     --target "$host" --target-dir "$work"
-try "targets" $((600 + 30 * ${FUZZ_SECONDS:-10})) tests/fuzz/play "$programs" "$work" "${names[@]}"
+try "targets" $((600 + 30 * ${FUZZ_SECONDS:-6})) tests/fuzz/play "$programs" "$work" "${names[@]}"
