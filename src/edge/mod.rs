@@ -74,6 +74,8 @@ pub const HAS_TLS: bool = cfg!(feature = "tls");
 
 pub use error::RunError;
 pub use serve::{Serve, run};
+#[cfg(all(feature = "tls", fuzzing))]
+pub use tls::fuzzing;
 
 #[cfg(test)]
 #[path = "../../tests/scratch/mod.rs"]

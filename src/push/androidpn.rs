@@ -302,6 +302,16 @@ UNLOCK TABLES;
                 "a string does not end",
             ),
             (
+                "open name",
+                "INSERT INTO APN_USER VALUES(1,\"x",
+                "a name in quotes does not end",
+            ),
+            (
+                "open column",
+                "CREATE TABLE `apn_user` (`id",
+                "a name in quotes does not end",
+            ),
+            (
                 "columns",
                 "INSERT INTO APN_USER VALUES(1,'x')",
                 "it has another number of columns than its table",
@@ -341,6 +351,9 @@ UNLOCK TABLES;
             let found = users(text.as_bytes());
             assert_eq!(found.accounts, [account("good", "y")], "{name}");
             assert_eq!(found.bad, [(2, BadLine(why.into()))], "{name}");
+            let twice = format!("{bad}\n{bad}\n");
+            let lines = users(twice.as_bytes()).bad.into_iter().map(|(line, _)| line);
+            assert_eq!(lines.collect::<Vec<_>>(), [1, 2], "{name}");
         }
         let wide = format!("INSERT INTO APN_USER VALUES({})", "1,".repeat(1000));
         assert_eq!(users(wide.as_bytes()).bad.len(), 1);

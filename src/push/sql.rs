@@ -105,9 +105,11 @@ impl<'a> Lexer<'a> {
             b'`' | b'"' => {
                 self.bump();
                 let name = self.take_while(|byte| byte != first && byte != b'\n');
-                if self.bump() != Some(first) {
+                // The end of the line stays: the next one is read again.
+                if self.rest.first() != Some(&first) {
                     return Err("a name in quotes does not end");
                 }
+                self.bump();
                 Token::Word(name)
             }
             byte if is_word(byte) => Token::Word(self.take_while(is_word)),
@@ -148,12 +150,12 @@ impl<'a> Lexer<'a> {
     /// The name of a column at the beginning of its definition; of a key or a constraint, nothing.
     pub(super) fn column(&mut self) -> Option<String> {
         self.skip_space();
-        let before = self.rest;
-        let quoted = matches!(before.first(), Some(b'`' | b'"'));
+        let before = (self.rest, self.line);
+        let quoted = matches!(self.rest.first(), Some(b'`' | b'"'));
         let name = match self.token() {
             Ok(Some(Token::Word(name))) => name.to_ascii_lowercase(),
             _ => {
-                self.rest = before;
+                (self.rest, self.line) = before;
                 return None;
             }
         };

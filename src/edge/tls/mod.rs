@@ -10,6 +10,8 @@
 //! A build without the feature `tls` has `without_tls.rs` in place of all this.
 
 mod channel;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod https;
 mod identity;
 mod pem;
