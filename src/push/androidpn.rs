@@ -352,7 +352,10 @@ UNLOCK TABLES;
             assert_eq!(found.accounts, [account("good", "y")], "{name}");
             assert_eq!(found.bad, [(2, BadLine(why.into()))], "{name}");
             let twice = format!("{bad}\n{bad}\n");
-            let lines = users(twice.as_bytes()).bad.into_iter().map(|(line, _)| line);
+            let lines = users(twice.as_bytes())
+                .bad
+                .into_iter()
+                .map(|(line, _)| line);
             assert_eq!(lines.collect::<Vec<_>>(), [1, 2], "{name}");
         }
         let wide = format!("INSERT INTO APN_USER VALUES({})", "1,".repeat(1000));
