@@ -193,6 +193,15 @@ impl Commits {
         })
     }
 
+    /// What a notification will be when its batch is durable.
+    #[must_use]
+    pub fn notifying(&self, id: NotificationId) -> Option<&Head> {
+        self.pending.values().find_map(|commit| match &commit.then {
+            Then::Notified { head, .. } if head.id == id => Some(head),
+            _ => None,
+        })
+    }
+
     /// Whether a registration with a token is on its way, by the token's digest.
     #[must_use]
     pub fn uses(&self, digest: &str) -> bool {

@@ -20,6 +20,8 @@ struct Entry {
     durable: bool,
     /// Whether its end is on its way to the disk: nobody is sent it until that is settled.
     held: bool,
+    /// Whether a newer one has replaced it meanwhile.
+    overtaken: bool,
 }
 
 impl Entry {
@@ -66,6 +68,7 @@ impl Ledger {
             counts: [0; DeliveryState::ALL.len()],
             durable,
             held: false,
+            overtaken: false,
         };
         self.scheduled += usize::from(head.is_scheduled());
         self.bytes += entry.bytes();
@@ -101,6 +104,17 @@ impl Ledger {
     /// Keeps a notification from being sent, or lets it go again.
     pub fn hold(&mut self, id: NotificationId, held: bool) {
         self.change(id, |entry| entry.held = held);
+    }
+
+    /// Notes that a newer one has replaced what is kept from being sent.
+    pub fn overtake(&mut self, id: NotificationId) {
+        self.change(id, |entry| entry.overtaken = true);
+    }
+
+    /// Whether that was noted.
+    #[must_use]
+    pub fn is_overtaken(&self, id: NotificationId) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.overtaken)
     }
 
     /// Whether the disk has the notification.

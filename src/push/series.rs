@@ -168,6 +168,27 @@ impl Domain {
             let head = self.end(*id, overtaken.over());
             self.receipts.extend(head.map(Change::PutHead));
         }
+        self.overtake_held(newer, &overtaken);
+    }
+
+    /// Notes what is replaced while its own fate is on its way to the disk, so that it ends when that is settled,
+    /// whatever becomes of the newer one until then. The disk learns it at once.
+    fn overtake_held(&mut self, newer: &Head, overtaken: &Ended) {
+        let members = newer.series.map_or(&[][..], |id| self.series.members(id));
+        let known = |id: &NotificationId| {
+            let firing = self.commits.notifying(*id);
+            firing.or_else(|| self.ledger.head(*id)).copied()
+        };
+        let replaces = |head: &Head| {
+            let held = head.id < newer.id && head.over.is_none() && self.ledger.is_held(head.id);
+            held && (head.is_scheduled() || newer.fired)
+        };
+        let held: Vec<Head> = members.iter().filter_map(known).filter(replaces).collect();
+        for head in held {
+            self.ledger.overtake(head.id);
+            let over = Some(overtaken.over());
+            self.receipts.push(Change::PutHead(Head { over, ..head }));
+        }
     }
 
     /// Ends what a newer one has replaced while its own fate was on its way to the disk, and nobody could end it.
@@ -178,7 +199,8 @@ impl Domain {
         let members = head.series.map_or(&[][..], |id| self.series.members(id));
         let replaces = |newer: &&Head| newer.id > id && (newer.fired || head.is_scheduled());
         let mut newer = members.iter().filter_map(|other| self.ledger.head(*other));
-        if newer.any(|newer| replaces(&newer)) && self.can_end(id) {
+        let overtaken = self.ledger.is_overtaken(id) || newer.any(|newer| replaces(&newer));
+        if overtaken && self.can_end(id) {
             let over = Over {
                 state: DeliveryState::Withdrawn,
                 at: short(now.wall.seconds()),
@@ -369,8 +391,9 @@ mod tests {
     use crate::push::event::Draft;
     use crate::push::store::StoreError;
 
-    #[test]
-    fn what_was_replaced_while_it_was_taken_back_is_over_even_if_the_disk_refuses_that() {
+    /// Two of a series, of which the older is taken back before the newer is known to be on the disk, and the
+    /// disk refuses that. Whether each is over then.
+    fn replaced_while_taken_back(forgotten: bool) -> Vec<bool> {
         let now = Now::default();
         let mut crowd = Crowd::new(1, &[], &[]);
         crowd.log_in("u0");
@@ -395,11 +418,24 @@ mod tests {
         let taken_back = Withdrawal::Id(ids[0]);
         crowd.domain.withdraw(&taken_back, AskId(3), now).unwrap();
         crowd.store.release_one();
+        crowd.settle();
+        // The newer one may even be gone by then.
+        if forgotten {
+            crowd.domain.forget(ids[1], now);
+        }
         crowd.store.refuse(1, &StoreError::Full);
         crowd.store.release_one();
         crowd.settle();
-        let is_over = |id: &NotificationId| crowd.domain.ledger.head(*id).unwrap().over.is_some();
-        let over: Vec<bool> = ids.iter().map(is_over).collect();
-        assert_eq!(over, [true, false]);
+        let ledger = crowd.domain.ledger;
+        ids.iter()
+            .filter_map(|id| ledger.head(*id))
+            .map(|head| head.over.is_some())
+            .collect()
+    }
+
+    #[test]
+    fn what_was_replaced_while_it_was_taken_back_is_over_even_if_the_disk_refuses_that() {
+        assert_eq!(replaced_while_taken_back(false), [true, false]);
+        assert_eq!(replaced_while_taken_back(true), [true]);
     }
 }
