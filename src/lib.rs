@@ -48,7 +48,7 @@
 //! | rule about who is meant | `push/targets.rs`, `topics.rs`, `tag_expression.rs`; about who is there: `presence.rs` |
 //! | rule about who may see whom | `xmpp/subscription.rs`, `push/subscriptions.rs`; contacts: `roster.rs`, `phone_book.rs`, who is in it: `tags.rs`; who is told: `circle.rs`, `spread.rs` |
 //! | rule about messages between users | `push/chat.rs`; copies: `carbons.rs`; who is away: `offline_messages.rs`; who is blocked: `blocking.rs` |
-//! | rule about lost connections | `push/management.rs`; going on: `resumption.rs`; what nobody acknowledged: `undelivered.rs`; what can wait: `client_state.rs` |
+//! | rule about lost connections | `push/management.rs`; going on: `resumption.rs`; what nobody acknowledged: `undelivered.rs`, `parcel.rs`; what can wait: `client_state.rs` |
 //! | form a push has on the wire | `xmpp/feature/notification.rs`, `push_message.rs`; which one a session gets: `push/forms.rs`, `abilities.rs` |
 //! | text a feature keeps for an account | a [`push::store::Document`] |
 //! | way of bytes to the wire | `push/outbound.rs`, where they are counted |
