@@ -12,4 +12,6 @@ need_binary
 try "size of the binary" 10 board/footprint.sh check lanpush-amd64 "$(stat -c %s "$LANPUSH_BIN")"
 mapfile -t chosen < <(test_targets with-binary)
 ((${#chosen[@]} > 0)) || give_up "no test target runs the binary"
+# By itself, so that the limit of the tests holds for the tests.
+prepare "build of tests" 1800 cargo test --locked "${chosen[@]}" --no-run
 try "cargo tests" 900 cargo test --locked --no-fail-fast "${chosen[@]}"

@@ -19,6 +19,6 @@ try "lints without TLS" 600 cargo clippy --locked --all-targets --no-default-fea
 try documentation 300 env RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
     cargo doc --locked --no-deps --document-private-items
 # By itself, so that the limit of the tests holds for the tests.
-prepare "build" 1800 cargo test --locked --lib --bins "${chosen[@]}" --no-run
+prepare "build of tests" 1800 cargo test --locked --lib --bins "${chosen[@]}" --no-run
 try "cargo tests" 900 cargo test --locked --no-fail-fast --lib --bins "${chosen[@]}"
 try "examples in docs" 300 cargo test --locked --doc
