@@ -28,15 +28,6 @@ emulator() { # TARGET
     esac
 }
 
-# A target as zig names it, with the oldest processor it is for.
-zig_target() { # TARGET
-    case $1 in
-        arm*) echo "-target arm-linux-musleabihf -mcpu=arm1176jzf_s" ;;
-        aarch64-*) echo "-target aarch64-linux-musl" ;;
-        riscv64gc-*) echo "-target riscv64-linux-musl" ;;
-    esac
-}
-
 # What every call of cargo for a board has in common.
 prepare() { # TARGET
     local compiler zig
@@ -62,8 +53,7 @@ prepare() { # TARGET
 stub() { # TARGET
     local object=$CARGO_TARGET_DIR/no_unwind-$1.o
     mkdir -p "$CARGO_TARGET_DIR"
-    # shellcheck disable=SC2046
-    "$CARGO_ZIGBUILD_ZIG_PATH" cc $(zig_target "$1") -Oz -ffunction-sections -fno-unwind-tables \
+    "$CARGO_ZIGBUILD_ZIG_PATH" cc -target aarch64-linux-musl -Oz -ffunction-sections -fno-unwind-tables \
         -fno-asynchronous-unwind-tables -c board/no_unwind.c -o "$object.new.o"
     mv "$object.new.o" "$object"
     echo "$object"
@@ -75,9 +65,13 @@ build() { # TARGET ARGUMENT…
     binary=${CARGO_TARGET_DIR%/*}/lanpush-$triple
     [[ " $* " != *' --no-default-features '* ]] || binary=$binary-without-tls
     # A panic of the release profile ends the program where it happens: nothing reads how to unwind the stack.
-    RUSTFLAGS+=" -C force-unwind-tables=no -C link-arg=$(stub "$triple")"
-    # What many functions have in common becomes a function. The compiler would do this for 64-bit ARM alone.
-    RUSTFLAGS+=" -C llvm-args=-enable-machine-outliner=always -C llvm-args=-machine-outliner-reruns=1"
+    RUSTFLAGS+=" -C force-unwind-tables=no"
+    # Only where it has been tried. The outliner makes a function of what many have in common; for 64-bit ARM LLVM
+    # does that anyway, if less thoroughly.
+    if [[ $triple == aarch64-* ]]; then
+        RUSTFLAGS+=" -C link-arg=$(stub "$triple")"
+        RUSTFLAGS+=" -C llvm-args=-enable-machine-outliner=always -C llvm-args=-machine-outliner-reruns=1"
+    fi
     # std as small as it gets. Backtraces go, in which a binary without symbols has no names anyway; a panic still
     # says what and where.
     cargo-zigbuild zigbuild --release --locked --bin lanpush --target "$triple" \

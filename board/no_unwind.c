@@ -16,13 +16,3 @@ void *_Unwind_GetTextRelBase(void *frame) { return 0; }
 void *_Unwind_GetDataRelBase(void *frame) { return 0; }
 void _Unwind_SetGR(void *frame, int number, void *value) {}
 void _Unwind_SetIP(void *frame, void *value) {}
-
-#ifdef __arm__
-/* 32-bit ARM has its own forms of some, and every object of C names the routines that would read its tables. */
-int _Unwind_VRS_Get(void *frame, int kind, unsigned number, int form, void *value) { return 2; }
-int _Unwind_VRS_Set(void *frame, int kind, unsigned number, int form, void *value) { return 2; }
-int __gnu_unwind_frame(void *exception, void *frame) { return 9; }
-int __aeabi_unwind_cpp_pr0(int state, void *exception, void *frame) { return 9; }
-int __aeabi_unwind_cpp_pr1(int state, void *exception, void *frame) { return 9; }
-int __aeabi_unwind_cpp_pr2(int state, void *exception, void *frame) { return 9; }
-#endif
