@@ -31,7 +31,7 @@ mod tests {
     use super::world::World;
 
     /// Seeds of a usual run, each of which takes a second of a build for debugging.
-    const ROUNDS: u64 = 40;
+    const ROUNDS: u64 = 24;
     /// How often sessions are resumed in each.
     const RESUMPTIONS: usize = 100;
 
