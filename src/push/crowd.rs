@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use super::domain::{Domain, Effect};
-use super::event::ConnId;
+use super::event::{AskId, ConnId, Draft};
 use super::memory_store::MemoryStore;
+use super::notification::{Extras, NotificationId, Target};
 use super::store::{Account, Change, DeviceId, Document, Store, Ticket, Urgency};
 use crate::config::Config;
 use crate::time::Now;
@@ -73,6 +74,19 @@ impl Crowd {
         let device = self.log_in(user);
         self.domain.show(device, b"<presence/>", true);
         device
+    }
+
+    /// Pushes to the first user; what the push is called.
+    pub(super) fn notify(&mut self, extras: Extras, now: Now) -> NotificationId {
+        let draft = Draft {
+            target: Target::User("u0".into()),
+            title: "door".into(),
+            message: String::new(),
+            uri: String::new(),
+            extras: Box::new(extras),
+        };
+        self.domain.notify(draft, AskId(0), now).unwrap();
+        self.domain.newest.unwrap()
     }
 
     /// Goes one step on; the stanzas it makes, or `None` if there is nothing left to tell.

@@ -63,8 +63,7 @@ mod tests {
     use super::*;
     use crate::push::crowd::Crowd;
     use crate::push::domain::Effect;
-    use crate::push::event::{AskId, Draft};
-    use crate::push::notification::{Extras, Target};
+    use crate::push::notification::Extras;
     use crate::time::{Wall, keeper};
     use crate::xmpp::host::{Presence, Show};
 
@@ -81,18 +80,13 @@ mod tests {
         }
     }
 
+    /// Pushes at one second what is to be delivered at another.
     fn notify(crowd: &mut Crowd, deliver_at: u64, now: Now) {
-        let draft = Draft {
-            target: Target::User("u0".into()),
-            title: "door".into(),
-            message: String::new(),
-            uri: String::new(),
-            extras: Box::new(Extras {
-                deliver_at,
-                ..Extras::default()
-            }),
+        let extras = Extras {
+            deliver_at,
+            ..Extras::default()
         };
-        crowd.domain.notify(draft, AskId(1), now).unwrap();
+        crowd.notify(extras, now);
     }
 
     #[test]

@@ -388,7 +388,6 @@ impl Ended {
 mod tests {
     use super::*;
     use crate::push::crowd::Crowd;
-    use crate::push::event::Draft;
     use crate::push::store::StoreError;
 
     /// Two of a series, of which the older is taken back before the newer is known to be on the disk, and the
@@ -398,21 +397,13 @@ mod tests {
         let mut crowd = Crowd::new(1, &[], &[]);
         crowd.log_in("u0");
         crowd.store.hold();
-        let mut ids = Vec::new();
-        for ask in [1, 2] {
-            let draft = Draft {
-                target: Target::User("u0".into()),
-                title: "door".into(),
-                message: String::new(),
-                uri: String::new(),
-                extras: Box::new(Extras {
-                    sequence: "door".into(),
-                    ..Extras::default()
-                }),
+        let ids = [(); 2].map(|()| {
+            let extras = Extras {
+                sequence: "door".into(),
+                ..Extras::default()
             };
-            crowd.domain.notify(draft, AskId(ask), now).unwrap();
-            ids.extend(crowd.domain.newest);
-        }
+            crowd.notify(extras, now)
+        });
         crowd.store.release_one();
         crowd.settle();
         let taken_back = Withdrawal::Id(ids[0]);
