@@ -66,10 +66,13 @@ build() { # TARGET ARGUMENT…
     [[ " $* " != *' --no-default-features '* ]] || binary=$binary-without-tls
     # A panic of the release profile ends the program where it happens: nothing reads how to unwind the stack.
     RUSTFLAGS+=" -C force-unwind-tables=no"
-    # Only where it has been tried. The outliner makes a function of what many have in common; for 64-bit ARM LLVM
-    # does that anyway, if less thoroughly.
+    # Thumb-2 is short enough without what follows, and untried with it.
     if [[ $triple == aarch64-* ]]; then
         RUSTFLAGS+=" -C link-arg=$(stub "$triple")"
+    fi
+    # The outliner makes a function of what many have in common; for 64-bit ARM LLVM does that anyway, if less
+    # thoroughly.
+    if [[ $triple == aarch64-* || $triple == arm-* ]]; then
         RUSTFLAGS+=" -C llvm-args=-enable-machine-outliner=always -C llvm-args=-machine-outliner-reruns=1"
     fi
     # std as small as it gets. Backtraces go, in which a binary without symbols has no names anyway; a panic still

@@ -111,7 +111,7 @@ main() { # ARGUMENT…
     exec "$emulator/bin/${board[0]}" "${board[@]:1}" -L "$emulator/share" \
         -display none -monitor none -serial stdio -no-reboot -rtc "base=$clock" \
         -kernel "$emulator/$architecture/vmlinuz" -initrd "$initramfs" \
-        -append "console=ttyAMA0 quiet panic=-1 rdinit=/init ${mem:+mem=$mem}" \
+        -append "console=ttyAMA0 quiet panic=-1 norandmaps rdinit=/init ${mem:+mem=$mem}" \
         -netdev "user,id=lan,hostfwd=tcp:$address:5222-:5222,hostfwd=tcp:$address:7070-:7070" \
         -device virtio-net-device,netdev=lan "${drive[@]}"
 }
