@@ -17,6 +17,9 @@ mod phone;
 #[path = "simulation/random.rs"]
 mod random;
 #[cfg(test)]
+#[path = "simulation/seeds.rs"]
+mod seeds;
+#[cfg(test)]
 #[path = "simulation/steps.rs"]
 mod steps;
 #[cfg(test)]
@@ -32,57 +35,31 @@ mod xml;
 
 #[cfg(test)]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::thread;
-
+    use super::seeds::{Evening, all_hold};
     use super::world::World;
 
-    /// Seeds of a usual run.
-    const ROUNDS: u64 = 16;
-    /// Steps of each.
+    /// Steps of each seed.
     const STEPS: usize = 2000;
 
-    fn number(variable: &str) -> Option<u64> {
-        let text = std::env::var(variable).ok()?;
-        Some(
-            text.parse()
-                .unwrap_or_else(|_| panic!("{variable} has to be a number")),
-        )
-    }
+    impl Evening for World {
+        const TEST: &'static str = "simulation";
+        const ROUNDS: u64 = 16;
 
-    /// Plays one seed; what went before a failure is printed.
-    fn play(seed: u64) -> bool {
-        let mut world = World::new(seed);
-        let held = catch_unwind(AssertUnwindSafe(|| world.run(STEPS))).is_ok();
-        if !held {
-            for line in &world.trace {
-                println!("  {}", line.chars().take(400).collect::<String>());
-            }
-            println!("to see it again: SIMULATION_SEED={seed} cargo test --test simulation");
+        fn new(seed: u64) -> Self {
+            Self::new(seed)
         }
-        held
+
+        fn play(&mut self) {
+            self.run(STEPS);
+        }
+
+        fn trace(&self) -> impl Iterator<Item = &String> {
+            self.trace.iter()
+        }
     }
 
     #[test]
     fn every_promise_holds_whatever_happens() {
-        if let Some(seed) = number("SIMULATION_SEED") {
-            assert!(play(seed), "seed {seed}");
-            return;
-        }
-        let rounds = number("SIMULATION_ROUNDS").unwrap_or(ROUNDS);
-        let failed: Vec<u64> = thread::scope(|scope| {
-            let halves = [1, 2].map(|first| {
-                let seeds = (first..=rounds).step_by(2);
-                scope.spawn(move || {
-                    seeds
-                        .filter(|seed| !play(*seed))
-                        .take(3)
-                        .collect::<Vec<_>>()
-                })
-            });
-            let failed = halves.into_iter().flat_map(|half| half.join().unwrap());
-            failed.collect()
-        });
-        assert!(failed.is_empty(), "these seeds fail: {failed:?}");
+        all_hold::<World>();
     }
 }

@@ -391,11 +391,11 @@ mod tests {
     use crate::push::store::StoreError;
 
     /// Two of a series, of which the older is taken back before the newer is known to be on the disk, and the
-    /// disk refuses that. Whether each is over then.
-    fn replaced_while_taken_back(forgotten: bool) -> Vec<bool> {
+    /// disk refuses that. Whether each is over then, and whether what lies behind them may go on.
+    fn replaced_while_taken_back(forgotten: bool) -> (Vec<bool>, bool) {
         let now = Now::default();
         let mut crowd = Crowd::new(1, &[], &[]);
-        crowd.log_in("u0");
+        let device = crowd.log_in("u0");
         crowd.store.hold();
         let ids = [(); 2].map(|()| {
             let extras = Extras {
@@ -414,19 +414,22 @@ mod tests {
         if forgotten {
             crowd.domain.forget(ids[1], now);
         }
+        crowd.domain.effects.clear();
         crowd.store.refuse(1, &StoreError::Full);
         crowd.store.release_one();
-        crowd.settle();
+        for (ticket, outcome) in crowd.store.take_stored() {
+            crowd.domain.stored(ticket, &outcome, now);
+        }
+        let goes_on = |effect: &Effect| matches!(effect, Effect::Pump(id) if *id == device);
+        let pumped = crowd.domain.effects.iter().any(goes_on);
         let ledger = crowd.domain.ledger;
-        ids.iter()
-            .filter_map(|id| ledger.head(*id))
-            .map(|head| head.over.is_some())
-            .collect()
+        let heads = ids.iter().filter_map(|id| ledger.head(*id));
+        (heads.map(|head| head.over.is_some()).collect(), pumped)
     }
 
     #[test]
     fn what_was_replaced_while_it_was_taken_back_is_over_even_if_the_disk_refuses_that() {
-        assert_eq!(replaced_while_taken_back(false), [true, false]);
-        assert_eq!(replaced_while_taken_back(true), [true]);
+        assert_eq!(replaced_while_taken_back(false), (vec![true, false], true));
+        assert_eq!(replaced_while_taken_back(true), (vec![true], true));
     }
 }
