@@ -279,7 +279,7 @@ pub const ADMIN_USERS: usize = 50;
 pub const RECEIPT_DELAY: Duration = Duration::from_secs(5);
 /// Free space below which a new push is refused with 507, so that the store never meets a full disk.
 pub const DISK_RESERVE: u64 = 1024 * 1024;
-/// Pause between two tries to bring a failed store back.
+/// Pause between two tries to bring a failed store back, or to read what it could not.
 pub const STORE_RETRY: Duration = Duration::from_secs(5);
 /// Longest the database may take to open: some damage makes sled search for ever. After it the start fails.
 pub const STORE_OPEN: Duration = Duration::from_secs(30);

@@ -176,7 +176,10 @@ impl Domain {
                     continue;
                 }
                 Err(error) => {
-                    log::error!("cannot read notification {notification}: {error}");
+                    // With a thousand phones a broken disk is one line, not a thousand.
+                    if self.unread.failed(id, now) {
+                        log::error!("cannot read notification {notification}: {error}");
+                    }
                     break;
                 }
             }

@@ -32,6 +32,7 @@ use super::series::SeriesTable;
 use super::spread::Spreads;
 use super::store::{Change, Device, DeviceId, Store, StoreError, Urgency};
 use super::timetable::Timetable;
+use super::unread::Unread;
 use super::unwritten::{Key, Unwritten};
 use super::waiting::Waits;
 use crate::config::{Config, Registration};
@@ -108,6 +109,8 @@ pub struct Domain {
     pub(super) receipts: Vec<Change>,
     /// Records the disk has refused to take.
     pub(super) unwritten: Unwritten,
+    /// Devices whose next push or message the disk could not read.
+    pub(super) unread: Unread,
     pub(super) prepared: Prepared,
     pub(super) known_caps: KnownCaps,
     pub(super) handing_out: HandingOut,
@@ -168,6 +171,7 @@ impl Domain {
             clock: now,
             settling: VecDeque::new(),
             unwritten: Unwritten::default(),
+            unread: Unread::default(),
             prepared: Prepared::default(),
             known_caps: KnownCaps::default(),
             handing_out: HandingOut::default(),

@@ -15,6 +15,7 @@ impl Domain {
     pub(super) fn on_time(&mut self, now: Now) {
         self.clock = now;
         self.retry_writes(now);
+        self.retry_reads(now);
         if !now.wall.trusted {
             return;
         }

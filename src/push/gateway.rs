@@ -191,6 +191,7 @@ impl Gateway {
             self.domain.sleepers.front().map(|(due, _)| *due),
             self.domain.holding.front().map(|(due, _)| *due),
             self.domain.unwritten.next_due(),
+            self.domain.unread.next_due(),
             self.domain.requests.next_due(),
         ];
         deadlines.into_iter().flatten().min()

@@ -72,6 +72,7 @@ pub mod timetable;
 mod token_view;
 pub mod topics;
 mod undelivered;
+pub mod unread;
 pub mod unwritten;
 pub mod views;
 pub mod waiting;

@@ -146,10 +146,12 @@ impl Domain {
         let waiting = match self.waiting_for(&bound.user) {
             Ok(waiting) => waiting,
             Err(error) => {
-                log::error!(
-                    "cannot read the messages that wait for {:?}: {error}",
-                    bound.user
-                );
+                if self.unread.failed(device, self.clock) {
+                    log::error!(
+                        "cannot read the messages that wait for {:?}: {error}",
+                        bound.user
+                    );
+                }
                 return;
             }
         };
