@@ -184,11 +184,7 @@ impl Domain {
                 }
             }
             self.advance(notification, id, DeliveryState::Sent, now.wall.seconds());
-            if let Some(link) = self
-                .devices
-                .get_mut(id)
-                .and_then(|device| device.link.as_mut())
-            {
+            if let Some(link) = self.link_mut(id) {
                 link.in_flight += 1;
             }
             self.sent_push(id, notification);
