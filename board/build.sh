@@ -3,6 +3,7 @@
 #
 #   board/build.sh TARGET [--no-default-features] [ARGUMENT-OF-CARGO-BUILD…]
 #   board/build.sh TARGET test [ARGUMENT-OF-CARGO-TEST…]      runs tests of that target in QEMU
+#   board/build.sh TARGET run BINARY [ARGUMENT…]              runs a program of that target in QEMU
 #
 # TARGET is one of
 #   armv7-unknown-linux-musleabihf    routers, 32-bit systems of Raspberry Pi 2 and later
@@ -66,15 +67,8 @@ build() { # TARGET ARGUMENT…
     [[ " $* " != *' --no-default-features '* ]] || binary=$binary-without-tls
     # A panic of the release profile ends the program where it happens: nothing reads how to unwind the stack.
     RUSTFLAGS+=" -C force-unwind-tables=no"
-    # Thumb-2 is short enough without what follows, and untried with it.
-    if [[ $triple == aarch64-* ]]; then
-        RUSTFLAGS+=" -C link-arg=$(stub "$triple")"
-    fi
-    # The outliner makes a function of what many have in common; for 64-bit ARM LLVM does that anyway, if less
-    # thoroughly.
-    if [[ $triple == aarch64-* || $triple == arm-* ]]; then
-        RUSTFLAGS+=" -C llvm-args=-enable-machine-outliner=always -C llvm-args=-machine-outliner-reruns=1"
-    fi
+    # Only where it has been tried.
+    [[ $triple != aarch64-* ]] || RUSTFLAGS+=" -C link-arg=$(stub "$triple")"
     # std as small as it gets. Backtraces go, in which a binary without symbols has no names anyway; a panic still
     # says what and where.
     cargo-zigbuild zigbuild --release --locked --bin lanpush --target "$triple" \
@@ -84,18 +78,28 @@ build() { # TARGET ARGUMENT…
     echo "$binary $(stat -c %s "$binary")"
 }
 
+# What a program of a target is put behind.
+runner() { # TARGET
+    echo "$(board/toolchain.sh emulator)/bin/$(emulator "$1")"
+}
+
 run_tests() { # TARGET ARGUMENT…
-    local triple=$1 runner=${1//-/_}
+    local triple=$1 variable=${1//-/_}
     shift
     # Emulated, unoptimized tests take for ever; they are still built to notice when a number overflows.
     export CARGO_PROFILE_DEV_OPT_LEVEL=${CARGO_PROFILE_DEV_OPT_LEVEL-1} CARGO_PROFILE_DEV_DEBUG=${CARGO_PROFILE_DEV_DEBUG-0}
-    export "CARGO_TARGET_${runner^^}_RUNNER=$(board/toolchain.sh emulator)/bin/$(emulator "$triple")"
+    export "CARGO_TARGET_${variable^^}_RUNNER=$(runner "$triple")"
     exec cargo-zigbuild test --locked -Z build-std --target "$triple" "$@"
 }
 
 main() { # TARGET [test] ARGUMENT…
     (($# > 0)) || usage
     emulator "$1" >/dev/null
+    if [[ ${2-} == run ]]; then
+        # The emulator and its arguments are several words.
+        # shellcheck disable=SC2046
+        exec $(runner "$1") "${@:3}"
+    fi
     prepare "$1"
     if [[ ${2-} == test ]]; then
         run_tests "$1" "${@:3}"
