@@ -31,8 +31,8 @@ by_crate() { # FILE
 
 case ${1-} in
     '' | -*) sed -n '/^#  /s/^#//p' "${BASH_SOURCE[0]}" >&2 && exit 2 ;;
-    *-linux-*) file=$(build_with_symbols "$@") ;;
-    *) file=$1 ;;
+    */*) file=$1 ;;
+    *) file=$(build_with_symbols "$@") ;;
 esac
 [[ $(nm "$file" 2>&1 | head -n 3 | wc -l) == 3 ]] || { echo "${0##*/}: $file has no symbols" >&2 && exit 1; }
 by_crate "$file"
