@@ -28,6 +28,11 @@ pub(crate) fn binary() -> PathBuf {
         .into()
 }
 
+/// Whether it was built with the feature of that name, by its own.
+pub(crate) fn has_tls() -> bool {
+    !binary().to_string_lossy().ends_with("without-tls")
+}
+
 /// A board without power, with its disk.
 pub(crate) struct Board {
     root: Scratch,

@@ -1,8 +1,10 @@
 //! What the board is for, and what that takes of it.
 
+use std::io::{Read, Write};
+
 use serde_json::{Value, json};
 
-use crate::board::{Board, Guest};
+use crate::board::{Board, Guest, has_tls};
 use crate::footprint;
 use crate::harness::http;
 use crate::harness::phone::{Phone, RESOURCE};
@@ -46,9 +48,21 @@ fn phones_get_pushes_and_little_memory_is_used() {
     let mut guest = Board::new().boot();
     footprint::size(&mut guest);
     footprint::idle(&mut guest);
+    if has_tls() {
+        phones_get_pushes(&mut guest, online);
+    } else {
+        phones_get_pushes(&mut guest, |guest, user| Phone::online(guest.xmpp, user));
+    }
+    guest.stop_server();
+    guest.wait_for("lanpush ended with 0");
+}
 
-    let mut sam = online(&guest, "sam");
-    let id = push(&guest, "sam", "somebody rang");
+fn phones_get_pushes<S>(guest: &mut Guest, online: impl Fn(&Guest, &str) -> Phone<S>)
+where
+    S: Read + Write,
+{
+    let mut sam = online(guest, "sam");
+    let id = push(guest, "sam", "somebody rang");
     let got = sam.push();
     assert_eq!(
         (got.id, got.message.as_str()),
@@ -56,18 +70,16 @@ fn phones_get_pushes_and_little_memory_is_used() {
     );
     sam.ping();
     let wait = format!("/api/v1/notifications/{id}?wait=30&for=acknowledged");
-    assert_eq!(told(&guest, &wait)["reached"], true);
+    assert_eq!(told(guest, &wait)["reached"], true);
 
     let mut phones: Vec<_> = (1..PHONES)
-        .map(|number| online(&guest, &format!("phone-{number}")))
+        .map(|number| online(guest, &format!("phone-{number}")))
         .chain([sam])
         .collect();
-    let id = push(&guest, "*", "for all");
+    let id = push(guest, "*", "for all");
     for phone in &mut phones {
         assert_eq!(phone.push().id, id);
         phone.ping();
     }
-    footprint::with_phones(&mut guest);
-    guest.stop_server();
-    guest.wait_for("lanpush ended with 0");
+    footprint::with_phones(guest);
 }

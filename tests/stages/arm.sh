@@ -14,7 +14,7 @@ build() { # NAME TARGET
 }
 
 board() { # NAME TARGET NAME-OF-A-TEST…
-    try "$1 board" 1200 board/qemu/smoke.sh "$target/cross/lanpush-$2" "${@:3}"
+    try "$1" 1200 board/qemu/smoke.sh "$target/cross/lanpush-$2" "${@:3}"
     grep -E '(armv7l|aarch64): |pushes were accepted' "$log" | sed 's/^test .* \.\.\. //; s/^/   | /' || true
 }
 
@@ -30,17 +30,19 @@ prepare emulator 1800 board/toolchain.sh emulator
 {
     build armv7 "$armv7"
     try "armv7 tests" 2400 board/build.sh "$armv7" test --lib --test conversations
-    board armv7 "$armv7"
+    board "armv7 board" "$armv7"
     try "memory as recorded" 10 board/footprint.sh memory "$log"
+    board "armv7 board, no TLS" "$armv7-without-tls" phones_get_pushes
 } &
 lines=("$!")
 {
     prepare "tests of boards" 1200 cargo test --locked --test guest --no-run
     build aarch64 "$aarch64"
     build armv6 "$armv6"
-    board aarch64 "$aarch64"
+    board "aarch64 board" "$aarch64"
+    board "aarch64 board, no TLS" "$aarch64-without-tls" phones_get_pushes
     # No board of QEMU is that old, so a newer one has to do.
-    board armv6 "$armv6" phones_get_pushes power_cuts
+    board "armv6 board" "$armv6" phones_get_pushes power_cuts
 } &
 lines+=("$!")
 incomplete=0
