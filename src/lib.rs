@@ -57,6 +57,7 @@
 //! | doubt about the time | `time/keeper.rs`; where it is asked: `push/clock_hints.rs` |
 //! | way to spare the flash | `edge/pending.rs`, `edge/wear.rs`, `edge/compaction.rs` |
 //! | thing that must survive a restart | a [`push::store::Change`], its bytes in `push/record.rs` |
+//! | failure of the disk that passes | `push/unwritten.rs`; what could not be read: `unread.rs` |
 //! | URL | `edge/http/routes.rs`; its page in `page.rs`, its JSON in `api.rs` |
 //! | bound or wait | `limits.rs`; if an administrator may set it, a key in `config.rs` |
 //! | word on certificates or ciphers | `edge/tls/` |
