@@ -51,7 +51,7 @@ prepare() { # TARGET
 }
 
 # Compiles what stands in for a library that unwinds the stack, and prints where it is.
-stub() { # TARGET
+no_unwind() { # TARGET
     local object=$CARGO_TARGET_DIR/no_unwind-$1.o
     mkdir -p "$CARGO_TARGET_DIR"
     "$CARGO_ZIGBUILD_ZIG_PATH" cc -target aarch64-linux-musl -Oz -ffunction-sections -fno-unwind-tables \
@@ -68,7 +68,7 @@ build() { # TARGET ARGUMENT…
     # A panic of the release profile ends the program where it happens: nothing reads how to unwind the stack.
     RUSTFLAGS+=" -C force-unwind-tables=no"
     # Only where it has been tried.
-    [[ $triple != aarch64-* ]] || RUSTFLAGS+=" -C link-arg=$(stub "$triple")"
+    [[ $triple != aarch64-* ]] || RUSTFLAGS+=" -C link-arg=$(no_unwind "$triple")"
     # std as small as it gets. Backtraces go, in which a binary without symbols has no names anyway; a panic still
     # says what and where.
     cargo-zigbuild zigbuild --release --locked --bin lanpush --target "$triple" \

@@ -31,7 +31,7 @@ prepare emulator 1800 board/toolchain.sh emulator
     build armv7 "$armv7"
     try "armv7 tests" 2400 board/build.sh "$armv7" test --lib --test conversations
     board "armv7 board" "$armv7"
-    try "memory as recorded" 10 board/footprint.sh memory "$log"
+    try "armv7 memory" 10 board/footprint.sh memory "$log"
     board "armv7 board, no TLS" "$armv7-without-tls" phones_get_pushes
 } &
 lines=("$!")
@@ -40,6 +40,7 @@ lines=("$!")
     build aarch64 "$aarch64"
     build armv6 "$armv6"
     board "aarch64 board" "$aarch64"
+    try "aarch64 memory" 10 board/footprint.sh memory "$log"
     board "aarch64 board, no TLS" "$aarch64-without-tls" phones_get_pushes
     # No board of QEMU is that old, so a newer one has to do.
     board "armv6 board" "$armv6" phones_get_pushes power_cuts
